@@ -1,0 +1,48 @@
+# make demo   environment, synthetic faces, shards, training under DST, report
+# make test   environment, all tests
+# make lint   environment, style, types, import contracts
+
+PYTHON ?= python3
+VENV ?= .venv
+# cuda12 installs DALI for CUDA 12 instead of 13.
+EXTRAS ?=
+DEMO ?= data/demo
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint format clean
+
+demo: $(DEMO)/shards/manifest.json
+	accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
+	  engine/train.py --config configs/demo.yaml --data.shards $(DEMO)/shards --run.if_exists replace
+
+$(DEMO)/shards/manifest.json: $(DEMO)/faces/list_attr_celeba.txt
+	tools/make_shards --images $(DEMO)/faces/img_align_celeba --attributes $(DEMO)/faces/list_attr_celeba.txt \
+	  --partition $(DEMO)/faces/list_eval_partition.txt --out $(DEMO)/shards
+
+$(DEMO)/faces/list_attr_celeba.txt: | $(INSTALLED)
+	tools/make_faces $(DEMO)/faces --num-images 2500 --seed 0
+
+test: $(INSTALLED)
+	pytest
+
+lint: $(INSTALLED)
+	ruff check
+	ruff format --check
+	pyrefly check
+	lint-imports
+
+format: $(INSTALLED)
+	ruff check --fix
+	ruff format
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	# 25.1 is the first pip that knows dependency groups.
+	pip install --quiet --upgrade "pip>=25.1"
+	pip install --quiet --editable "$(if $(EXTRAS),.[$(EXTRAS)],.)" --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) data/demo runs/demo

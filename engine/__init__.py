@@ -1,0 +1,1 @@
+"""Loader, model, scheduler, training loop and report."""

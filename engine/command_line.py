@@ -1,0 +1,133 @@
+"""Command line and YAML file to `Config`: the file becomes flags that stand before the user's, so both meet one parser.
+
+A key that no dataclass has stops the run, and its nearest neighbour is named.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+import yaml
+
+from engine.config import Config
+from shards.errors import ConfigurationError, did_you_mean
+
+CONFIG_FLAG = "--config"
+MAX_FILE_BYTES = 2**20
+_SPELLINGS = {"null": "None", "~": "None", "": "None", "true": "True", "false": "False"}
+"""YAML's spelling of a scalar -> the flag's."""
+
+_SECTIONS: dict[str, Any] = {section.name: section.type for section in dataclasses.fields(Config)}
+_KEYS = tuple(f"{name}.{key.name}" for name, section in _SECTIONS.items() for key in dataclasses.fields(section))
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """Return the configuration.
+
+    Args:
+        arguments: `--config FILE` and any `--section.key value`; flags win over the file.
+
+    Raises:
+        ConfigurationError: The file or a flag is wrong.
+        SystemExit: With 0 after `--help`, with 2 after a value that has the wrong type.
+    """
+    files, flags = _split_off_config(list(arguments))
+    for flag in flags:
+        name = flag[2:].partition("=")[0].replace("-", "_")
+        if flag.startswith("--") and name not in (*_KEYS, "help"):
+            raise ConfigurationError(f"unknown option {flag!r}{did_you_mean(name, [*_KEYS, 'config'])}")
+    from_files = [flag for file in files for flag in read_file(file)]
+    return tyro.cli(Config, args=[*from_files, *flags], config=(tyro.conf.FlagConversionOff,), use_underscores=True, prog="engine/train.py")
+
+
+def read_file(path: Path) -> list[str]:
+    """Return a YAML file's settings as flags.
+
+    Raises:
+        ConfigurationError: The file is missing, is not plain YAML, or has a key that does not exist.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigurationError(f"{path}: is larger than {MAX_FILE_BYTES} bytes; this is no configuration")
+        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (makes text only)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not plain YAML ({error})") from error
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"{path}: holds no sections; expected e.g. `data:` with `shards: DIR` below it")
+    return [flag for section, keys in settings.items() for flag in _section_flags(path, str(section), keys)]
+
+
+def to_yaml(config: Config) -> str:
+    """Return the resolved configuration as YAML that `--config` reads back to an equal one."""
+    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
+
+
+def _split_off_config(arguments: list[str]) -> tuple[list[Path], list[str]]:
+    files: list[Path] = []
+    rest: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == CONFIG_FLAG:
+            file = next(remaining, None)
+            if file is None:
+                raise ConfigurationError("--config needs a file, e.g. configs/demo.yaml")
+            files.append(Path(file))
+        elif argument.startswith(f"{CONFIG_FLAG}="):
+            files.append(Path(argument.partition("=")[2]))
+        else:
+            rest.append(argument)
+    return files, rest
+
+
+def _section_flags(path: Path, section: str, keys: object) -> Iterator[str]:
+    if section not in _SECTIONS:
+        raise ConfigurationError(f"{path}: unknown section {section!r}{did_you_mean(section, _SECTIONS)}")
+    if not isinstance(keys, dict):
+        raise ConfigurationError(f"{path}: section {section!r} holds no keys")
+    for key, value in keys.items():
+        name = f"{section}.{key}"
+        if name not in _KEYS:
+            raise ConfigurationError(f"{path}: unknown key {name!r}{did_you_mean(name, _KEYS)}")
+        yield f"--{name}"
+        yield from _words(value)
+
+
+def _words(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (str(word) for pair in value.items() for word in pair)
+    elif isinstance(value, list):
+        yield from (str(word) for word in value)
+    else:
+        yield _SPELLINGS.get(str(value), str(value))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (a tree of any types)
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+class _StrictLoader(yaml.BaseLoader):
+    """YAML without aliases (which can explode) and without keys that silently overwrite an earlier one.
+
+    Every scalar stays the text it is: the parser of the flags knows the types, and `precision: no` must not become false.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set[Any]()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,74 @@
+"""Dropped Scheduled Task."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import SchedulerConfig
+from engine.dst.draw import draw_mask
+from engine.dst.history import LossHistory
+from engine.dst.signals import count_metric, depth_metric, incompleteness_metric, stagnancy_metric
+
+
+class DroppedScheduledTask:
+    """P(k, t) = λd·Pd + λc·Pc + λu·Pu + λr·Pr + λb·1, with weights λ >= 0 that sum to 1.
+
+    Pd and Pc stay the same for the whole run; Pu (training incompleteness) and Pr (network stagnancy) follow the losses of
+    finished epochs. Pu is 1 before there is an epoch to look back on, Pr before there are two. The constant keeps every task
+    alive: P >= λb.
+
+    Source: Malhotra, Vatsa and Singh, TMLR 2023. The paper does not publish its weights; the default here is 0.2 each.
+    """
+
+    def __init__(self, config: SchedulerConfig, tasks: Sequence[str], depths: Sequence[int], counts: Sequence[int], seed: int) -> None:
+        """Compute the constant part.
+
+        Args:
+            config: Weights and granularity.
+            tasks: Task names.
+            depths: [T] weight layers from the image to each task's output.
+            counts: [T] training samples per task that count.
+            seed: The run's seed.
+        """
+        self._history = LossHistory(tasks)
+        self._config = config
+        self._seed = seed
+        constant = (depth_metric(np.array(depths, np.float64)), count_metric(np.array(counts, np.float64)), np.ones(len(tasks)))
+        self._constant = np.tensordot((config.depth, config.count, config.regulariser), np.stack(constant), axes=1)
+        # P changes once per epoch and is asked for in every step.
+        self._cached = lru_cache(maxsize=1)(self._probabilities)
+
+    def probabilities(self, epoch: int) -> NDArray[np.float64]:
+        """Return [T]: P(k, t) of an epoch, from the epochs before it."""
+        return self._cached(epoch).copy()
+
+    def mask(self, epoch: int, step: int) -> NDArray[np.bool_]:
+        """Return [T]: the tasks drawn for a step (or for the whole epoch, by configuration)."""
+        return draw_mask(self._cached(epoch), self._seed, epoch, step if self._config.granularity == "step" else 0)
+
+    def observe(self, epoch: int, losses: Sequence[float]) -> None:
+        """Take in V of a finished epoch."""
+        self._history.observe(epoch, losses)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the losses seen so far: with seed and configuration they are all there is."""
+        return self._history.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._history.load_state_dict(state)
+        self._cached.cache_clear()
+
+    def _probabilities(self, epoch: int) -> NDArray[np.float64]:
+        history = self._history.before(epoch)
+        incompleteness = stagnancy = np.ones(len(self._history.tasks))
+        if epoch >= 1:
+            incompleteness = incompleteness_metric(history[0], history[-1])
+        if epoch >= 2:
+            stagnancy = stagnancy_metric(history[-2], history[-1], incompleteness)
+        mixture = self._constant + self._config.incompleteness * incompleteness + self._config.stagnancy * stagnancy
+        # A weight of 0 for everything that is positive could leave a probability of 0, and rounding one just above 1.
+        return np.clip(mixture, np.finfo(np.float64).tiny, 1.0)

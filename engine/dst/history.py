@@ -1,0 +1,63 @@
+"""The memory that every scheduler has: the tasks' mean losses of finished epochs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.errors import DivergenceError
+
+
+class LossHistory:
+    """V(k, t) of the epochs so far."""
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        """Begin with no epoch.
+
+        Args:
+            tasks: Task names, for messages.
+        """
+        self.tasks = tuple(tasks)
+        self._epochs: list[tuple[float, ...]] = []
+
+    def observe(self, epoch: int, losses: Sequence[float]) -> None:
+        """Append a finished epoch.
+
+        Raises:
+            ValueError: Epochs do not follow one another, or the number of losses is wrong.
+            DivergenceError: A loss is not finite.
+        """
+        if epoch != len(self._epochs):
+            raise ValueError(f"epoch {epoch} was observed after {len(self._epochs)} epochs, expected epoch {len(self._epochs)}")
+        for task, loss in zip(self.tasks, losses, strict=True):
+            if not math.isfinite(loss):
+                raise DivergenceError(
+                    f"the mean training loss of task {task!r} in epoch {epoch} is {loss}; lower optimizer.lr or check the data"
+                )
+        self._epochs.append(tuple(float(loss) for loss in losses))
+
+    def before(self, epoch: int) -> NDArray[np.float64]:
+        """Return [epoch, T]: V of all epochs before `epoch`.
+
+        Raises:
+            ValueError: One of them has not been observed yet.
+        """
+        if epoch > len(self._epochs):
+            raise ValueError(f"probabilities of epoch {epoch} need {epoch} observed epochs, there are {len(self._epochs)}")
+        return np.array(self._epochs[:epoch], np.float64).reshape(epoch, len(self.tasks))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the tasks and their losses."""
+        return {"tasks": list(self.tasks), "losses": [list(epoch) for epoch in self._epochs]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned.
+
+        Raises:
+            ValueError: It belongs to other tasks.
+        """
+        if tuple(state["tasks"]) != self.tasks:
+            raise ValueError(f"the scheduler's state is of tasks {state['tasks']}, not {list(self.tasks)}")
+        self._epochs = [tuple(float(loss) for loss in epoch) for epoch in state["losses"]]

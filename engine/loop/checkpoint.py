@@ -1,0 +1,134 @@
+"""Checkpoints: folders that are either whole or not there.
+
+A checkpoint is written under a temporary name, every file is flushed to the disk, checksums are written, and only then is the
+folder renamed. Tensors are safetensors, everything else is JSON: reading one cannot run code.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from shards.errors import CheckpointError
+from shards.files import fsync_folder
+
+KEEP = 2
+"""Checkpoints that stay: the newest and the one before it."""
+
+CHECKSUMS = "checksums.json"
+_STATE = "state.json"
+_NAME = re.compile(r"step-(\d{10})")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """Everything a checkpoint holds."""
+
+    tensors: dict[str, dict[str, Tensor]]
+    """File stem -> tensor name -> tensor."""
+    state: dict[str, Any]
+    """The rest, in plain JSON types."""
+
+
+def write_checkpoint(folder: Path, global_step: int, snapshot: Snapshot) -> None:
+    """Write a checkpoint, then remove those that are older than the newest two.
+
+    Args:
+        folder: Folder of all checkpoints of the run; made if it is missing.
+        global_step: Optimiser steps done; names the checkpoint.
+        snapshot: What to write.
+
+    Raises:
+        CheckpointError: The disk refuses; the checkpoints that were there are untouched.
+    """
+    final = folder / f"step-{global_step:010d}"
+    temporary = folder / f".{final.name}.tmp"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        files = {f"{name}.safetensors": save(_on_cpu(tensors)) for name, tensors in snapshot.tensors.items()}
+        files[_STATE] = json.dumps(snapshot.state, allow_nan=False, indent=1).encode()
+        files[CHECKSUMS] = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}, indent=1).encode()
+        for name, data in files.items():
+            _write_durably(temporary / name, data)
+        fsync_folder(temporary)
+        # Only a checkpoint of the same step is replaced: it comes from the same run and holds the same.
+        shutil.rmtree(final, ignore_errors=True)
+        temporary.rename(final)
+        fsync_folder(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise CheckpointError(f"{final}: cannot be written ({error.strerror}); earlier checkpoints are untouched") from error
+    for old in _checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old)
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint's folder, or None."""
+    found = _checkpoints(folder)
+    return found[-1] if found else None
+
+
+def read_checkpoint(path: Path) -> Snapshot:
+    """Read a checkpoint and verify every file.
+
+    Raises:
+        CheckpointError: A file is missing or damaged; the message names it.
+    """
+    checksums = _parse_json(path / CHECKSUMS, _read(path / CHECKSUMS))
+    contents: dict[str, bytes] = {}
+    for name, checksum in checksums.items():
+        contents[name] = _read(path / name)
+        if hashlib.sha256(contents[name]).hexdigest() != checksum:
+            raise CheckpointError(f"{path / name}: is damaged (its checksum differs); delete {path} to go on from the checkpoint before it")
+    if _STATE not in contents:
+        raise CheckpointError(f"{path / CHECKSUMS}: does not list {_STATE}; delete {path} to go on from the checkpoint before it")
+    try:
+        tensors = {name.removesuffix(".safetensors"): load(data) for name, data in contents.items() if name.endswith(".safetensors")}
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: holds a file that is not safetensors ({error})") from error
+    return Snapshot(tensors=tensors, state=_parse_json(path / _STATE, contents[_STATE]))
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(entry for entry in folder.iterdir() if _NAME.fullmatch(entry.name))
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror}); delete {path.parent} to go on from the checkpoint before it"
+        ) from error
+
+
+def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: is not JSON ({error}); delete {path.parent} to go on from the checkpoint before it") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: holds no JSON object; delete {path.parent} to go on from the checkpoint before it")
+    return value

@@ -1,0 +1,49 @@
+"""What a training run is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from engine.config import Config
+from engine.dst.scheduler import Scheduler
+from engine.model.multitask import MultitaskModel
+from engine.pipeline.loader import Loader
+from engine.records import Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """The built parts of a run, as the loop needs them."""
+
+    config: Config
+    """The resolved configuration."""
+    identity: dict[str, str]
+    """Names of everything that decides the result -> its value in words; a checkpoint of another identity is refused."""
+    accelerator: Accelerator
+    """Devices, ranks, precision."""
+    module: MultitaskModel
+    """The model itself."""
+    model: nn.Module
+    """The model as prepared for devices, ranks and precision."""
+    raw_optimizer: torch.optim.Optimizer
+    """The optimiser itself; group 0 holds the heads."""
+    optimizer: torch.optim.Optimizer
+    """The optimiser as prepared."""
+    scheduler: Scheduler
+    """Decides which tasks are trained."""
+    pos_weight: Tensor | None
+    """[T] weight of each task's positives, on the device."""
+    majority: tuple[bool, ...]
+    """Per task, whether the training split's more frequent class is 1."""
+    split_sizes: dict[str, int]
+    """Samples per split."""
+    make_loader: Callable[[str, tuple[int, int]], Loader]
+    """Split and (epoch, step) of the first batch -> loader."""
+    emit: Callable[[Record], None]
+    """Takes records; does nothing on ranks other than the first."""
+    run_dir: Path
+    """The run's folder."""

@@ -1,0 +1,111 @@
+"""What a checkpoint of a training run holds, and how a run goes on from it."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.loop.checkpoint import Snapshot
+from engine.loop.optimizer_state import join_state, split_state
+from engine.loop.parts import Parts
+from engine.loop.tally import EpochTally
+from engine.model.multitask import MultitaskModel
+from shards.errors import CheckpointError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """The next step to be done."""
+
+    epoch: int = 0
+    """From 0; equal to the number of epochs when training is over."""
+    step: int = 0
+    """Step inside the epoch; equal to the number of steps when only the epoch's end is to be done."""
+
+
+def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapshot:
+    """Return everything a run needs to go on as if it had never stopped. A collective call: every rank takes part.
+
+    There is no random state in it, because every use of chance is seeded by (seed, epoch, step).
+    """
+    optimizer_tensors, optimizer_rest = split_state(parts.raw_optimizer)
+    scaler = parts.accelerator.scaler
+    return Snapshot(
+        tensors={"model": _changing_tensors(parts.module), "optimizer": optimizer_tensors},
+        state={
+            "identity": parts.identity | {"frozen weights": frozen_digest(parts.module)},
+            "epoch": position.epoch,
+            "step": position.step,
+            "scheduler": parts.scheduler.state_dict(),
+            "optimizer": optimizer_rest,
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "tally": {
+                # One row per rank: added up in another order, the epoch's mean could differ in its last digit.
+                "sums": parts.accelerator.gather(tally.sums[None]).tolist(),
+                "num_active": tally.num_active,
+                "num_steps": tally.num_steps,
+            },
+        },
+    )
+
+
+def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
+    """Put a run into the state of a snapshot.
+
+    Raises:
+        CheckpointError: The snapshot belongs to another run; the message names each difference.
+    """
+    state = snapshot.state
+    _check_identity(parts.identity | {"frozen weights": frozen_digest(parts.module)}, state["identity"])
+    changing = _changing_tensors(parts.module)
+    if changing.keys() != snapshot.tensors["model"].keys():
+        raise CheckpointError("the checkpoint holds other weights than this model trains")
+    with torch.no_grad():
+        for name, tensor in changing.items():
+            tensor.copy_(snapshot.tensors["model"][name])
+    try:
+        join_state(parts.raw_optimizer, snapshot.tensors["optimizer"], state["optimizer"])
+        parts.scheduler.load_state_dict(state["scheduler"])
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint does not fit this run: {error}") from error
+    if parts.accelerator.scaler is not None:
+        parts.accelerator.scaler.load_state_dict(state["scaler"])
+    tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
+    return Position(epoch=state["epoch"], step=state["step"])
+
+
+def frozen_digest(module: MultitaskModel) -> str:
+    """Return a hash of the weights that training does not change: they are not in the checkpoint, but must be the same."""
+    digest = hashlib.sha256()
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            digest.update(name.encode())
+            digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
+    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    return trained | dict(module.named_buffers())
+
+
+def _check_identity(current: dict[str, str], saved: dict[str, str]) -> None:
+    names = sorted(current.keys() | saved.keys())
+    differences = [
+        f"{name} was {saved.get(name, 'absent')}, is {current.get(name, 'absent')}"
+        for name in names
+        if saved.get(name) != current.get(name)
+    ]
+    if differences:
+        raise CheckpointError(
+            f"the checkpoint belongs to another run: {'; '.join(differences)}. Restore the setting, or use another run.dir"
+        )
+
+
+def _own_sums(parts: Parts, rows: list[list[float]]) -> Tensor:
+    sums = torch.tensor(rows, dtype=torch.float64)
+    if len(sums) == parts.accelerator.num_processes:
+        return sums[parts.accelerator.process_index]
+    # Another number of ranks: the first takes all.
+    return sums.sum(0) if parts.accelerator.is_main_process else torch.zeros_like(sums[0])

@@ -1,0 +1,191 @@
+"""The training loop: epochs of steps, evaluation, checkpoints, records."""
+
+import math
+import time
+from contextlib import nullcontext
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.chance import torch_seed
+from engine.loop.checkpoint import latest_checkpoint, read_checkpoint, write_checkpoint
+from engine.loop.clock import Clock
+from engine.loop.evaluate import evaluate
+from engine.loop.learning_rate import learning_rate_factor
+from engine.loop.parts import Parts
+from engine.loop.state import Position, restore, take_snapshot
+from engine.loop.step import TrainStep
+from engine.loop.stop import StopRequest
+from engine.loop.tally import EpochTally
+from engine.pipeline.loader import Loader
+from engine.records import EndRecord, EpochRecord, StepRecord
+from shards.errors import DivergenceError, Interrupted
+
+WEIGHTS = "model.safetensors"
+
+
+class Trainer:
+    """Trains a model to its last epoch, from the beginning or from the newest checkpoint in the run's folder."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Restore the newest checkpoint, if there is one, and open the training stream.
+
+        Raises:
+            CheckpointError: The checkpoint is damaged or belongs to another run.
+        """
+        self._started = time.perf_counter()
+        self._parts = parts
+        self._tally = self._new_tally()
+        self._checkpoints = parts.run_dir / "checkpoints"
+        newest = latest_checkpoint(self._checkpoints)
+        self.position = Position() if newest is None else restore(parts, read_checkpoint(newest), self._tally)
+        self._train_step = TrainStep(
+            parts.accelerator,
+            parts.model,
+            parts.module.heads,
+            parts.optimizer,
+            pos_weight=parts.pos_weight,
+            micro_batch_size=parts.config.train.micro_batch_size,
+        )
+        self._base_rates = [group["lr"] for group in parts.raw_optimizer.param_groups]
+        self._stop = StopRequest(parts.accelerator)
+        self._loader = parts.make_loader("train", (self.position.epoch, self.position.step))
+        self.steps_per_epoch = self._loader.order.steps_per_epoch
+        self._val_loader = parts.make_loader("val", (0, 0)) if parts.split_sizes["val"] else None
+        self._warm = False
+
+    def fit(self) -> None:
+        """Train, evaluate, write weights and records.
+
+        Raises:
+            Interrupted: A signal came; a checkpoint was written.
+            DivergenceError: A loss is not finite.
+        """
+        with self._loader, self._val_loader or nullcontext(), self._stop:
+            while self.position.epoch < self._parts.config.train.epochs:
+                self._run_epoch(self.position.epoch)
+        if self._parts.split_sizes["test"]:
+            with self._parts.make_loader("test", (0, 0)) as loader:
+                self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
+        self._write_weights()
+        self._emit_end("finished")
+
+    def _run_epoch(self, epoch: int) -> None:
+        self._parts.model.train()
+        clock = Clock(warm=self._warm)
+        first = self.position.step
+        for step in range(first, self.steps_per_epoch):
+            self._run_step(epoch, step, clock)
+        self._warm = True
+        self._close_epoch(epoch, clock, num_steps=self.steps_per_epoch - first)
+
+    def _run_step(self, epoch: int, step: int, clock: Clock) -> None:
+        config = self._parts.config
+        self._set_learning_rate(epoch, step)
+        with clock.waiting():
+            batch = next(self._loader)
+        mask = self._parts.scheduler.mask(epoch, step)
+        # Seeded anew in every step: dropout repeats itself in a resumed run without any saved state.
+        torch.manual_seed(torch_seed(config.run.seed, "dropout", epoch, step) + self._parts.accelerator.process_index)
+        losses, step_loss = self._train_step(batch, mask)
+        self._tally.add(losses, batch.num_labelled, step_loss, mask)
+        is_last = step + 1 == self.steps_per_epoch
+        reported = is_last or (step + 1) % config.report.every == 0
+        loss = self._global_value(step_loss) if reported else 0.0
+        clock.step_done()
+        if reported:
+            self._check_finite(loss, epoch, step)
+            images_per_second, data_wait_share = clock.since_last_report(config.train.batch_size)
+            self._parts.emit(
+                StepRecord(
+                    epoch=epoch,
+                    step=step,
+                    loss=loss,
+                    active=tuple(mask.tolist()),
+                    images_per_second=images_per_second,
+                    data_wait_share=data_wait_share,
+                )
+            )
+        self.position = Position(epoch=epoch, step=step + 1)
+        self._save_or_stop(clock, reported=reported, is_last=is_last)
+
+    def _save_or_stop(self, clock: Clock, *, reported: bool, is_last: bool) -> None:
+        every = self._parts.config.train.checkpoint_every
+        if self._stop.agreed(reported=reported):
+            self._checkpoint()
+            self._emit_end("stopped")
+            raise Interrupted(
+                f"stopped by a signal in epoch {self.position.epoch} after {self.position.step} of {self.steps_per_epoch} steps; "
+                f"go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
+            )
+        if every and self.position.step % every == 0 and not is_last:
+            self._checkpoint()
+            clock.pause_over()
+
+    def _close_epoch(self, epoch: int, clock: Clock, num_steps: int) -> None:
+        parts = self._parts
+        means = self._tally.means(parts.accelerator.reduce(self._tally.sums))
+        probabilities = parts.scheduler.probabilities(epoch)
+        parts.scheduler.observe(epoch, means.task_losses)
+        parts.emit(
+            EpochRecord(
+                epoch=epoch,
+                loss=means.loss,
+                task_losses=means.task_losses,
+                probabilities=tuple(probabilities.tolist()),
+                active_shares=means.active_shares,
+                learning_rate=parts.raw_optimizer.param_groups[0]["lr"],
+            )
+        )
+        device = parts.accelerator.device
+        gpu_peak_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+        parts.emit(clock.record(epoch=epoch, num_images=num_steps * parts.config.train.batch_size, gpu_peak_bytes=gpu_peak_bytes))
+        if self._val_loader is not None:
+            self._evaluate(self._val_loader, "val", epoch)
+        self.position = Position(epoch=epoch + 1)
+        self._tally = self._new_tally()
+        self._checkpoint()
+
+    def _evaluate(self, loader: Loader, split: str, epoch: int) -> None:
+        parts = self._parts
+        record = evaluate(
+            parts.accelerator, parts.model, loader, split=split, epoch=epoch, tasks=parts.module.tasks, majority=parts.majority
+        )
+        parts.emit(record)
+
+    def _checkpoint(self) -> None:
+        snapshot = take_snapshot(self._parts, self.position, self._tally)
+        if self._parts.accelerator.is_main_process:
+            write_checkpoint(self._checkpoints, self.position.epoch * self.steps_per_epoch + self.position.step, snapshot)
+        self._parts.accelerator.wait_for_everyone()
+
+    def _write_weights(self) -> None:
+        if not self._parts.accelerator.is_main_process:
+            return
+        final = self._parts.run_dir / WEIGHTS
+        temporary = final.with_name(f".{final.name}.tmp")
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._parts.module.state_dict().items()}
+        save_file(tensors, temporary, metadata={"tasks": " ".join(self._parts.module.tasks)})
+        temporary.replace(final)
+
+    def _set_learning_rate(self, epoch: int, step: int) -> None:
+        config = self._parts.config
+        num_steps = config.train.epochs * self.steps_per_epoch
+        factor = learning_rate_factor(config.optimizer, epoch * self.steps_per_epoch + step, num_steps)
+        for group, rate in zip(self._parts.raw_optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = rate * factor
+
+    def _global_value(self, step_loss: Tensor) -> float:
+        return self._parts.accelerator.reduce(step_loss).item()
+
+    def _check_finite(self, loss: float, epoch: int, step: int) -> None:
+        if not math.isfinite(loss):
+            raise DivergenceError(f"epoch {epoch}, step {step}: the loss is {loss}; lower optimizer.lr, or use bf16 instead of fp16")
+
+    def _new_tally(self) -> EpochTally:
+        accelerator = self._parts.accelerator
+        return EpochTally(len(self._parts.module.tasks), accelerator.num_processes, accelerator.device)
+
+    def _emit_end(self, reason: str) -> None:
+        self._parts.emit(EndRecord(reason=reason, seconds=time.perf_counter() - self._started))

@@ -1,0 +1,1 @@
+"""VGG trunk, task heads and their loss."""

@@ -1,0 +1,1 @@
+"""Loader: order -> bytes -> DALI graph -> batch."""

@@ -1,0 +1,1 @@
+"""What the user sees of a run: terminal, log lines, `summary.json`, `report.html`."""

@@ -1,0 +1,96 @@
+"""The honest sentences under a run's numbers: each says something only when it is true of this run."""
+
+from collections.abc import Iterator, Sequence
+
+from engine.records import EvalRecord, TaskMetrics
+from engine.report.history import RunHistory
+from engine.report.rows import beats_majority, mean, mean_metrics
+from engine.report.words import number, percent
+from shards.command import one_line
+
+RARELY_DROPPED = 0.9
+"""A task whose P never fell below this was hardly ever dropped; so were all together if most tasks were and their mean is above it."""
+GAIN_WORTH_SAYING = 0.005
+"""By how much the best epoch's balanced accuracy must exceed the last one's to be worth a sentence."""
+
+
+def notes(history: RunHistory) -> tuple[str, ...]:
+    """Return the sentences that hold for this run; names in them are free of control characters."""
+    evaluations = history.split("test") or history.split("val")
+    return (
+        *_progress(history),
+        *(_against_majority(evaluations[-1]) if evaluations else ()),
+        *(_undefined(evaluations[-1]) if evaluations else ()),
+        *_dropping(history),
+        *_best_epoch(history),
+        *_processes(history),
+    )
+
+
+def _progress(history: RunHistory) -> Iterator[str]:
+    if history.status != "finished":
+        yield f"the run is {history.status}: {len(history.epochs)} of {history.run.epochs} epochs are done"
+
+
+def _against_majority(record: EvalRecord) -> Iterator[str]:
+    comparable = [entry for entry in record.metrics if beats_majority(entry) is not None]
+    if not comparable:
+        return
+    total = mean_metrics(comparable)
+    verb = "is" if beats_majority(total) else "is not"
+    yield (
+        f"mean {record.split} accuracy {percent(total.accuracy, 1)} {verb} above the majority predictor's "
+        f"{percent(total.majority_accuracy, 1)}"
+    )
+    below = [entry for entry in comparable if not beats_majority(entry)]
+    if below:
+        yield f"no better than the majority predictor on {len(below)} of {len(comparable)} tasks: {_names(below)}"
+
+
+def _undefined(record: EvalRecord) -> Iterator[str]:
+    unlabelled = [entry for entry in record.metrics if entry.num_labelled == 0]
+    constant = [entry for entry in record.metrics if entry.num_labelled > 0 and entry.num_positive in (0, entry.num_labelled)]
+    if unlabelled:
+        yield f"{_subject(unlabelled)} without a label on {record.split}: no measure at all"
+    if constant:
+        yield f"{_subject(constant)} constant on {record.split}: no balanced accuracy"
+
+
+def _dropping(history: RunHistory) -> Iterator[str]:
+    if history.run.scheduler != "dst" or not history.epochs:
+        return
+    lowest = [min(values) for values in zip(*(record.probabilities for record in history.epochs.values()), strict=True)]
+    kept = sum(value >= RARELY_DROPPED for value in lowest)
+    overall = mean(value for record in history.epochs.values() for value in record.probabilities) or 0.0
+    if 2 * kept > len(lowest) and overall >= RARELY_DROPPED:
+        yield f"P stayed ≥ {RARELY_DROPPED} for {kept} of {len(lowest)} tasks: DST hardly dropped anything"
+
+
+def _best_epoch(history: RunHistory) -> Iterator[str]:
+    scores = {record.epoch: mean_metrics(record.metrics).balanced_accuracy for record in history.split("val")}
+    scored = {epoch: score for epoch, score in scores.items() if score is not None}
+    if not scored:
+        return
+    best, last = max(scored, key=lambda epoch: scored[epoch]), max(scored)
+    if scored[best] - scored[last] >= GAIN_WORTH_SAYING:
+        yield (
+            f"val balanced accuracy was best after epoch {best + 1} ({number(scored[best])}), "
+            f"not after epoch {last + 1} ({number(scored[last])})"
+        )
+
+
+def _processes(history: RunHistory) -> Iterator[str]:
+    resumptions = len(history.processes) - 1
+    if resumptions:
+        yield f"the run was resumed {resumptions} time{'s' if resumptions > 1 else ''}"
+    missing = len(history.processes) - len(history.ends) - (history.status == "unfinished")
+    if missing > 0:
+        yield f"the wall time leaves out {missing} process{'es' if missing > 1 else ''} that died without an end record"
+
+
+def _subject(entries: Sequence[TaskMetrics]) -> str:
+    return f"task {_names(entries)} is" if len(entries) == 1 else f"tasks {_names(entries)} are"
+
+
+def _names(entries: Sequence[TaskMetrics]) -> str:
+    return ", ".join(one_line(entry.task) for entry in entries)

@@ -1,0 +1,46 @@
+"""The files a report leaves in the run folder beside the records: `summary.json` and `report.html`."""
+
+import os
+from pathlib import Path
+
+from engine.report.history import RunHistory
+from engine.report.html import page
+from engine.report.summary import summarise, summary_json
+from shards.errors import DataError
+
+
+def write_outputs(run_dir: Path, history: RunHistory) -> list[Path]:
+    """Write both files anew and return their paths. The folder's `config.yaml`, if there, is shown on the page.
+
+    Raises:
+        DataError: A file cannot be written, or `config.yaml` cannot be read.
+    """
+    contents = {"summary.json": summary_json(summarise(history)), "report.html": page(history, _config(run_dir / "config.yaml"))}
+    for name, content in contents.items():
+        write_text(run_dir / name, content)
+    return [run_dir / name for name in contents]
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file so that its name never holds half of it.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _config(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Faces drawn from attributes, for trying everything out without CelebA."""

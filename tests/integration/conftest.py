@@ -1,0 +1,59 @@
+"""A training run small enough for a test: 52 images of 32 pixels, six steps an epoch."""
+
+import json
+from pathlib import Path
+
+import pytest
+from accelerate.state import AcceleratorState, PartialState
+
+from engine.command_line import parse
+from engine.run import run
+
+SMALL = {
+    "data.tasks": "Young Bald Bangs",
+    "pipeline.image_size": "32",
+    "pipeline.threads": "1",
+    "model.trunk": "vgg11",
+    "model.weights": "none",
+    "model.train_from": "all",
+    "model.tap": "pool3",
+    "model.hidden": "16",
+    "train.epochs": "3",
+    "train.batch_size": "8",
+    "report.every": "2",
+    "report.console": "plain",
+}
+
+
+def flags(shards: Path, run_dir: Path, **options) -> list[str]:
+    """Command-line arguments; `train__epochs=2` stands for `--train.epochs 2`."""
+    settings = SMALL | {"data.shards": str(shards), "run.dir": str(run_dir)}
+    settings |= {name.replace("__", "."): str(value) for name, value in options.items()}
+    return [word for name, value in settings.items() for word in (f"--{name}", *(value.split() if name == "data.tasks" else [value]))]
+
+
+def train(shards: Path, run_dir: Path, **options) -> list[dict]:
+    """Train in this process and return the run's records."""
+    run(parse(flags(shards, run_dir, **options)))
+    return records(run_dir)
+
+
+def records(run_dir: Path) -> list[dict]:
+    """All records of a run, without what only tells the time."""
+    lines = [json.loads(line) for line in (run_dir / "records.jsonl").read_text().splitlines()]
+    timing = ("seconds", "images_per_second", "data_wait_share", "started")
+    return [{name: value for name, value in line.items() if name not in timing} for line in lines if line["record"] != "LoaderRecord"]
+
+
+def results(lines: list[dict]) -> list[dict]:
+    """The records that tell what was learnt: the last of each epoch, in order."""
+    kept = {(line["record"], line["epoch"], line.get("split")): line for line in lines if line["record"] in ("EpochRecord", "EvalRecord")}
+    return [kept[key] for key in sorted(kept, key=str)]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator():
+    """Accelerate keeps its state for the life of the process."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+    PartialState._reset_state()

@@ -1,0 +1,216 @@
+"""Training end to end, in this process."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from engine.loop import trainer as trainer_module
+from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
+from tests.conftest import pack, write_celeba
+from tests.integration.conftest import records, results, train
+
+
+@pytest.fixture(scope="module")
+def reference(shards, tmp_path_factory):
+    """An undisturbed run."""
+    run_dir = tmp_path_factory.mktemp("runs") / "reference"
+    train(shards, run_dir)
+    return run_dir
+
+
+def assert_same_run(run_dir, reference) -> None:
+    assert results(records(run_dir)) == results(records(reference))
+    weights, expected = (load_file(folder / "model.safetensors") for folder in (run_dir, reference))
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in weights)
+
+
+def test_a_run_leaves_configuration_records_weights_and_report(reference):
+    names = {path.name for path in reference.iterdir()}
+    assert names == {"config.yaml", "records.jsonl", "model.safetensors", "summary.json", "report.html", "checkpoints"}
+    kinds = [line["record"] for line in records(reference)]
+    assert kinds == ["RunRecord"] + (["StepRecord"] * 3 + ["EpochRecord", "EvalRecord"]) * 3 + ["EvalRecord", "EndRecord"]
+    evaluations = [line for line in records(reference) if line["record"] == "EvalRecord"]
+    assert [(line["split"], line["epoch"], line["num_samples"]) for line in evaluations] == [
+        ("val", 0, 13),
+        ("val", 1, 13),
+        ("val", 2, 13),
+        ("test", 2, 15),
+    ]
+    assert all(metrics["num_labelled"] == line["num_samples"] for line in evaluations for metrics in line["metrics"])
+    summary = json.loads((reference / "summary.json").read_text())
+    assert summary
+
+
+def test_it_learns(shards, tmp_path):
+    run_dir = train_dir(shards, tmp_path, train__epochs=20, optimizer__lr=3e-4, model__tap_grid=2)
+    losses = [line["loss"] for line in records(run_dir) if line["record"] == "EpochRecord"]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def train_dir(shards, tmp_path, **options):
+    train(shards, tmp_path / "run", **options)
+    return tmp_path / "run"
+
+
+def test_the_same_command_gives_the_same_run_to_the_last_digit(shards, tmp_path, reference):
+    assert_same_run(train_dir(shards, tmp_path), reference)
+    assert results(records(train_dir(shards, tmp_path, run__seed=1, run__if_exists="replace"))) != results(records(reference))
+
+
+@pytest.mark.parametrize(
+    "options", [{"pipeline__prefetch": 5}, {"pipeline__threads": 2}, {"report__every": 1}, {"train__checkpoint_every": 1}]
+)
+def test_settings_that_must_not_matter_do_not(shards, tmp_path, reference, options):
+    assert_same_run(train_dir(shards, tmp_path, **options), reference)
+
+
+def test_gradient_accumulation_gives_the_same_losses(shards, tmp_path, reference):
+    accumulated = results(train(shards, tmp_path / "run", train__micro_batch_size=3))
+    for line, expected in zip(accumulated, results(records(reference)), strict=True):
+        if line["record"] == "EpochRecord":
+            assert line["task_losses"] == pytest.approx(expected["task_losses"], rel=1e-4)
+
+
+def stop_after(monkeypatch, stops: list[tuple[int, int]]) -> None:
+    """Make the runs that follow stop at these positions, one each, as a signal would make them."""
+
+    def agreed(_stop, **_):
+        position = current[0].position
+        if stops and (position.epoch, position.step) == stops[0]:
+            stops.pop(0)
+            return True
+        return False
+
+    current = []
+    monkeypatch.setattr(trainer_module.StopRequest, "agreed", agreed)
+    original = trainer_module.Trainer.__init__
+    monkeypatch.setattr(trainer_module.Trainer, "__init__", lambda self, parts: (current.insert(0, self), original(self, parts))[1])
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [[(0, 1)], [(0, 6)], [(1, 1)], [(1, 3)], [(2, 6)], [(1, 1), (1, 2), (1, 5)], [(0, 2), (1, 6), (2, 1)]],
+    ids=["first-step", "last-step-of-an-epoch", "first-of-the-next", "middle", "very-last", "three-in-one-epoch", "three-epochs"],
+)
+def test_a_stopped_and_resumed_run_is_the_same_run(shards, tmp_path, reference, monkeypatch, stops):
+    stop_after(monkeypatch, list(stops))
+    for epoch, step in stops:
+        with pytest.raises(Interrupted, match=rf"in epoch {epoch} after {step} of 6 steps; go on with .*--run.if_exists resume"):
+            train(shards, tmp_path / "run", run__if_exists="resume")
+    train(shards, tmp_path / "run", run__if_exists="resume")
+    assert_same_run(tmp_path / "run", reference)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer__schedule": "cosine", "optimizer__warmup_steps": 4, "optimizer__weight_decay": 0.01, "optimizer__trunk_lr": 1e-4},
+        {"model__trunk": "vgg11_bn", "model__train_from": "conv2_1", "optimizer__name": "adamw", "scheduler__granularity": "epoch"},
+        {"model__tap": "fc7", "model__train_from": "fc7", "optimizer__name": "sgd", "pipeline__mirror": True},
+    ],
+    ids=["schedule", "batch-norm", "dropout-and-mirror"],
+)
+def test_resuming_is_exact_whatever_has_a_memory(shards, tmp_path, monkeypatch, options):
+    options = options | {"train__epochs": 2}
+    train(shards, tmp_path / "whole", **options)
+    stop_after(monkeypatch, [(1, 2)])
+    with pytest.raises(Interrupted):
+        train(shards, tmp_path / "parts", **options)
+    train(shards, tmp_path / "parts", run__if_exists="resume", **options)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_resuming_a_finished_run_changes_nothing(shards, tmp_path, reference):
+    shutil.copytree(reference, tmp_path / "run")
+    train(shards, tmp_path / "run", run__if_exists="resume")
+    assert_same_run(tmp_path / "run", reference)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"run__seed": 1}, "run.seed was 0, is 1"),
+        ({"train__batch_size": 4}, "train.batch_size was 8, is 4"),
+        ({"optimizer__lr": 0.5}, "optimizer.lr was 0.001, is 0.5"),
+        ({"data__tasks": "Young Bald"}, r"data.tasks was \('Young', 'Bald', 'Bangs'\), is \('Young', 'Bald'\)"),
+        ({"scheduler__name": "mtl"}, "scheduler.name was dst, is mtl"),
+    ],
+)
+def test_resuming_another_run_is_refused_with_the_difference(shards, tmp_path, reference, options, message):
+    shutil.copytree(reference, tmp_path / "run")
+    with pytest.raises(CheckpointError, match=rf"the checkpoint belongs to another run: .*{message}"):
+        train(shards, tmp_path / "run", run__if_exists="resume", **options)
+
+
+def test_resuming_on_another_data_set_is_refused(tmp_path, reference):
+    shutil.copytree(reference, tmp_path / "run")
+    other = pack(write_celeba(tmp_path / "celeba", seed=1), tmp_path / "shards")
+    with pytest.raises(CheckpointError, match=r"data set was index.npy"):
+        train(other, tmp_path / "run", run__if_exists="resume")
+
+
+def test_frozen_trunk_trains_only_the_heads(shards, tmp_path):
+    train(shards, tmp_path / "run", model__train_from="heads", train__epochs=1)
+    train(shards, tmp_path / "more", model__train_from="heads", train__epochs=2)
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "more"))
+    moved = {name for name in one if not torch.equal(one[name], two[name])}
+    assert moved == {name for name in one if not name.startswith("trunk.")}
+
+
+def test_bf16_trains(shards, tmp_path):
+    losses = [line["loss"] for line in train(shards, tmp_path / "run", train__precision="bf16") if line["record"] == "EpochRecord"]
+    assert losses[-1] < losses[0]
+
+
+def test_without_val_and_test_it_says_so_and_trains(tmp_path, capsys):
+    source = write_celeba(tmp_path / "celeba", num_images=24)
+    names = (source / "list_eval_partition.txt").read_text().replace(" 1\n", " 0\n").replace(" 2\n", " 0\n")
+    (source / "list_eval_partition.txt").write_text(names)
+    lines = train(pack(source, tmp_path / "shards"), tmp_path / "run", train__epochs=1)
+    assert not [line for line in lines if line["record"] == "EvalRecord"]
+    assert "the val split is empty" in capsys.readouterr().out
+
+
+def test_a_task_with_one_class_warns_and_has_no_ranking(tmp_path, capsys):
+    source = write_celeba(tmp_path / "celeba", num_images=24)
+    path = source / "list_attr_celeba.txt"
+    header, rows = path.read_text().splitlines()[:2], path.read_text().splitlines()[2:]
+    # Bald is the fifth attribute.
+    path.write_text("\n".join(header + [" ".join([*row.split()[:5], "-1", *row.split()[6:]]) for row in rows]) + "\n")
+    lines = train(pack(source, tmp_path / "shards"), tmp_path / "run", train__epochs=2)
+    assert "task Bald has one class only in the training split" in capsys.readouterr().out
+    bald = [line["metrics"][1] for line in lines if line["record"] == "EvalRecord"]
+    assert all(
+        (m["auroc"], m["balanced_accuracy"], m["accuracy"]) == (None, None, m["accuracy"]) and m["accuracy"] is not None for m in bald
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"data__tasks": "Young big_lip"}, ConfigurationError, "no attribute 'big_lip'; did you mean 'Big_Lips'"),
+        ({"data__shards": "/nowhere"}, DataError, "/nowhere: is not a data set"),
+        ({"train__batch_size": 64}, ConfigurationError, "the training split has 52 samples, too few for one batch of 64"),
+        ({"train__precision": "fp16"}, ConfigurationError, "train.precision fp16 needs a GPU"),
+        ({"optimizer__lr": 1e30, "train__epochs": 1}, DivergenceError, "epoch 0, step 1: the loss is"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_words(shards, tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        train(shards, tmp_path / "run", **options)
+
+
+def test_an_existing_folder_is_not_touched_unasked(shards, tmp_path, reference):
+    with pytest.raises(ConfigurationError, match=r"is not empty; add --run.if_exists resume or replace"):
+        train(shards, reference)
+    (tmp_path / "thesis.tex").touch()
+    for choice in ("resume", "replace"):
+        with pytest.raises(ConfigurationError, match=r"holds no run; name another folder"):
+            train(shards, tmp_path, run__if_exists=choice)
+    with pytest.raises(ConfigurationError, match=r"cannot be used"):
+        train(shards, tmp_path / "thesis.tex")
+    assert (tmp_path / "thesis.tex").exists()

@@ -1,0 +1,39 @@
+"""What all commands share: one line per error and the documented exit codes."""
+
+import pytest
+
+from shards.command import one_line, with_exit_code
+from shards.errors import CheckpointError, ConfigurationError, DataError, DropstreamError, Interrupted, did_you_mean
+
+
+@pytest.mark.parametrize(("error", "code"), [(ConfigurationError, 2), (DataError, 3), (CheckpointError, 4), (Interrupted, 75)])
+def test_exit_codes(error, code, capsys):
+    def fail():
+        raise error("a.jpg:\nis \x1b[31mbroken")
+
+    with pytest.raises(SystemExit) as exit_info:
+        with_exit_code(fail, debug=False)
+    assert exit_info.value.code == code
+    assert capsys.readouterr().err == "error: a.jpg: is \\x1b[31mbroken\n"
+
+
+def test_success_exits_0():
+    with pytest.raises(SystemExit) as exit_info:
+        with_exit_code(lambda: None, debug=False)
+    assert exit_info.value.code == 0
+
+
+def test_debug_shows_the_traceback():
+    def fail():
+        raise DataError("broken")
+
+    with pytest.raises(DropstreamError, match="broken"):
+        with_exit_code(fail, debug=True)
+
+
+def test_did_you_mean_ignores_case():
+    assert did_you_mean("big_nose", ["Big_Nose", "Big_Lips"]) == "; did you mean 'Big_Nose'?"
+
+
+def test_one_line_has_no_control_characters():
+    assert one_line("a\tb\x00\u202ec") == "a b\\x00\\u202ec"

@@ -1,0 +1,70 @@
+"""Opening a data set: what is found at the start."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from shards.dataset import ShardDataset
+from shards.errors import DataError
+
+
+@pytest.fixture
+def copy(shards, tmp_path):
+    """A copy that may be damaged."""
+    return shutil.copytree(shards, tmp_path / "copy")
+
+
+def edit_manifest(folder, **fields):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_a_folder_without_manifest_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"is not a data set .*make one with tools/make_shards"):
+        ShardDataset(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [1, 512, 1024, 10_000])
+def test_a_cut_shard_is_found(copy, cut):
+    path = copy / "train-000001.tar"
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(DataError, match=r"train-000001\.tar: has \d+ bytes, the manifest says \d+"):
+        ShardDataset(copy)
+
+
+def test_a_missing_shard_is_found(copy):
+    (copy / "val-000000.tar").unlink()
+    with pytest.raises(DataError, match=r"val-000000\.tar: cannot be read"):
+        ShardDataset(copy)
+
+
+def test_another_format_version_is_refused(copy):
+    edit_manifest(copy, format_version=2)
+    with pytest.raises(DataError, match=r"has format version 2, this program reads 1"):
+        ShardDataset(copy)
+
+
+def test_a_damaged_manifest_is_refused(copy):
+    edit_manifest(copy, shards=[{"name": "x"}])
+    with pytest.raises(DataError, match=r"lacks or misnames a field"):
+        ShardDataset(copy)
+    (copy / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match=r"is not JSON"):
+        ShardDataset(copy)
+
+
+def test_arrays_of_another_data_set_are_refused(copy):
+    np.save(copy / "labels.npy", np.load(copy / "labels.npy")[:, :39])
+    with pytest.raises(DataError, match=r"labels\.npy: has shape \(80, 39\), the manifest says \(80, 40\)"):
+        ShardDataset(copy)
+    (copy / "labels.npy").write_bytes(b"not an array")
+    with pytest.raises(DataError, match=r"labels\.npy: is not an array file"):
+        ShardDataset(copy)
+
+
+def test_index_of_another_layout_is_refused(copy):
+    np.save(copy / "index.npy", np.zeros(80, [("shard", "<u4")]))
+    with pytest.raises(DataError, match=r"other columns than format version 1"):
+        ShardDataset(copy)

@@ -1,0 +1,100 @@
+"""Command line and YAML: one parser, no key lost."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.command_line import parse, read_file, to_yaml
+from shards.errors import ConfigurationError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+NEEDED = ["--data.shards", "s", "--run.dir", "r"]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_configuration_parses_and_says_how_to_run_it(path):
+    parse(["--config", str(path), *NEEDED])
+    comment = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert any("train.py" in line or "make demo" in line for line in comment)
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
+    path = write(
+        tmp_path, "train: {epochs: 3, precision: no, micro_batch_size: 4}\ndata: {tasks: [Young, Bald]}\nmodel: {channels_last: false}\n"
+    )
+    config = parse(["--config", str(path), *NEEDED, "--train.epochs", "5", "--train.micro_batch_size", "None"])
+    assert (config.train.epochs, config.train.precision, config.train.micro_batch_size, config.train.batch_size) == (5, "no", None, 128)
+    assert config.data.tasks == ("Young", "Bald")
+    assert config.model.channels_last is False
+    assert parse(["--config", str(path), *NEEDED, "--data.tasks", "Bangs"]).data.tasks == ("Bangs",)
+
+
+def test_the_resolved_configuration_reads_back_equal(tmp_path):
+    flags = [
+        "--data.tasks",
+        "Young",
+        "Bald",
+        "--model.task_taps",
+        "Young",
+        "fc7",
+        "--train.precision",
+        "bf16",
+        "--model.hidden",
+        "32",
+        "16",
+    ]
+    config = parse([*NEEDED, *flags])
+    assert config.model.task_taps == {"Young": "fc7"}
+    assert parse(["--config", str(write(tmp_path, to_yaml(config)))]) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: {shard: x}", "my.yaml: unknown key 'data.shard'; did you mean 'data.shards'?"),
+        ("optimiser: {lr: 1}", "my.yaml: unknown section 'optimiser'; did you mean 'optimizer'?"),
+        ("train: 3", "section 'train' holds no keys"),
+        ("[1, 2]", "holds no sections"),
+        ("train: {epochs: 1, epochs: 2}", "is not plain YAML .*key 'epochs' stands there twice"),
+        ("train: &a {epochs: 1}\nmodel: *a", "is not plain YAML .*aliases are not allowed"),
+        ("run: !!python/object/apply:os.system ['touch canary']", "is not plain YAML|holds no keys"),
+        ("a: [", "is not plain YAML"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=message):
+        read_file(write(tmp_path, text))
+    assert not (tmp_path / "canary").exists()
+
+
+def test_missing_and_huge_files_are_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"nowhere.yaml: cannot be read"):
+        read_file(tmp_path / "nowhere.yaml")
+    with pytest.raises(ConfigurationError, match=r"this is no configuration"):
+        read_file(write(tmp_path, "#" * 2**21))
+
+
+def test_mistyped_flags_name_their_neighbour():
+    with pytest.raises(ConfigurationError, match=r"unknown option '--train.epoch'; did you mean 'train.epochs'\?"):
+        parse([*NEEDED, "--train.epoch", "3"])
+    with pytest.raises(ConfigurationError, match=r"--config needs a file"):
+        parse(["--config"])
+
+
+def test_a_value_of_the_wrong_type_exits_2(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        parse([*NEEDED, "--train.epochs", "many"])
+    assert exit_info.value.code == 2
+    assert "--train.epochs" in capsys.readouterr().err
+
+
+def test_a_value_out_of_range_is_named():
+    with pytest.raises(ConfigurationError, match=r"train.epochs is 0"):
+        parse([*NEEDED, "--train.epochs", "0"])

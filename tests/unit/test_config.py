@@ -1,0 +1,63 @@
+"""Configuration: ranges, and the YAML files that ship with the project."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    PipelineConfig,
+    ReportConfig,
+    RunConfig,
+    SchedulerConfig,
+    TrainConfig,
+)
+from shards.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: RunConfig(dir=Path("r"), seed=-1), "run.seed is -1"),
+        (lambda: DataConfig(shards=Path("s"), tasks=()), "data.tasks is empty"),
+        (lambda: DataConfig(shards=Path("s"), tasks=("Young", "Bald", "Young")), "data.tasks names Young twice"),
+        (lambda: PipelineConfig(image_size=16), "pipeline.image_size is 16"),
+        (lambda: PipelineConfig(threads=-1), "pipeline.threads is -1"),
+        (lambda: PipelineConfig(prefetch=0), "pipeline.prefetch is 0"),
+        (lambda: ModelConfig(tap_grid=0), "model.tap_grid is 0"),
+        (lambda: ModelConfig(hidden=(64, 0)), "model.hidden is"),
+        (lambda: SchedulerConfig(depth=0.3), "weights sum to 1.1, expected 1"),
+        (lambda: SchedulerConfig(depth=-0.2, count=0.6), "expected none below 0"),
+        (lambda: SchedulerConfig(name="mtl", granularity="epoch"), "scheduler.granularity has no effect with scheduler.name mtl"),
+        (lambda: OptimizerConfig(lr=0), "optimizer.lr is 0"),
+        (lambda: OptimizerConfig(trunk_lr=-1), "optimizer.trunk_lr is -1"),
+        (lambda: OptimizerConfig(weight_decay=-1), "optimizer.weight_decay is -1"),
+        (lambda: OptimizerConfig(warmup_steps=-1), "optimizer.warmup_steps is -1"),
+        (lambda: TrainConfig(epochs=0), "train.epochs is 0"),
+        (lambda: TrainConfig(batch_size=0), "train.batch_size is 0"),
+        (lambda: TrainConfig(micro_batch_size=0), "train.micro_batch_size is 0"),
+        (lambda: TrainConfig(checkpoint_every=-1), "train.checkpoint_every is -1"),
+        (lambda: ReportConfig(every=0), "report.every is 0"),
+        (lambda: whole(optimizer=OptimizerConfig(trunk_lr=1e-4)), "optimizer.trunk_lr has no effect with model.train_from heads"),
+        (lambda: whole(model=ModelConfig(task_taps={"Bald": "fc7"})), "model.task_taps names Bald, which data.tasks lacks"),
+    ],
+)
+def test_wrong_values_are_refused_naming_the_key(build, message):
+    with pytest.raises(ConfigurationError, match=message):
+        build()
+
+
+def whole(**sections) -> Config:
+    return Config(run=RunConfig(dir=Path("r")), data=DataConfig(shards=Path("s")), **sections)
+
+
+def test_threads_are_shared_among_the_processes_of_a_machine(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert PipelineConfig().threads_per_process() == 4
+    assert PipelineConfig(threads=3).threads_per_process() == 3
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "32")
+    assert PipelineConfig().threads_per_process() == 1
