@@ -22,7 +22,7 @@ $(DEMO)/shards/manifest.json: $(DEMO)/faces/list_attr_celeba.txt
 	  --partition $(DEMO)/faces/list_eval_partition.txt --out $(DEMO)/shards
 
 $(DEMO)/faces/list_attr_celeba.txt: | $(INSTALLED)
-	tools/make_faces $(DEMO)/faces --num-images 2500 --seed 0
+	tools/make_faces $(DEMO)/faces --num-images 4000 --seed 0
 
 test: $(INSTALLED)
 	pytest

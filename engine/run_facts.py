@@ -1,0 +1,96 @@
+"""What a run is, in words: its record, its identity, and what its user should know before it starts."""
+
+import dataclasses
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import nvidia.dali
+import torch
+
+from engine.config import Config
+from engine.loop.parts import Parts
+from engine.loop.trainer import Trainer
+from engine.records import RunRecord
+from engine.tasks import Tasks
+from shards.dataset import ShardDataset
+
+_LIBRARIES = ("dropstream", "torch", "torchvision", "accelerate", "numpy")
+
+# Settings that may differ between the two halves of a resumed run, because they do not decide its result.
+_FREE_SETTINGS = (
+    "run.dir",
+    "run.if_exists",
+    "data.shards",
+    "pipeline.threads",
+    "pipeline.prefetch",
+    "pipeline.check_crc",
+    "train.micro_batch_size",
+    "train.checkpoint_every",
+    "report.console",
+    "report.every",
+)
+
+
+def identity(config: Config, dataset: ShardDataset) -> dict[str, str]:
+    """Return everything that decides a run's result, name -> value in words; a checkpoint of another identity is refused."""
+    sections = dataclasses.asdict(config)
+    settings = {f"{section}.{key}": str(value) for section, keys in sections.items() for key, value in keys.items()}
+    arrays = dataset.manifest.arrays
+    return {name: value for name, value in settings.items() if name not in _FREE_SETTINGS} | {
+        "data set": ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(arrays.items()))
+    }
+
+
+def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
+    """Yield what the user should know before the run starts, a line each."""
+    for task, rate in zip(parts.module.tasks, tasks.positive_rates(), strict=True):
+        if rate is None or rate in (0.0, 1.0):
+            yield f"warning: task {task} has {'no label' if rate is None else 'one class only'} in the training split; it cannot be learnt"
+    for split in ("val", "test"):
+        if not parts.split_sizes[split]:
+            yield f"warning: the {split} split is empty; nothing is evaluated on it"
+
+
+def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> RunRecord:
+    """Return the record that opens a run.
+
+    Args:
+        parts: The built run.
+        trainer: Knows where the run begins.
+        tasks: Tasks and label counts.
+        started: Local time of the start, ISO 8601.
+    """
+    config, accelerator = parts.config, parts.accelerator
+    num_parameters, num_trainable = parts.module.num_parameters()
+    per_rank = config.train.batch_size // accelerator.num_processes
+    trained = {"heads": "frozen", "all": "trained"}.get(config.model.train_from, f"trained from {config.model.train_from} on")
+    return RunRecord(
+        name=config.run.dir.resolve().name,
+        started=started,
+        resumed_epoch=trainer.position.epoch,
+        resumed_step=trainer.position.step,
+        tasks=parts.module.tasks,
+        positive_rates=tasks.positive_rates(),
+        scheduler=config.scheduler.name,
+        model=f"{config.model.trunk} ({config.model.weights} weights, {trained}), heads on {config.model.tap}",
+        num_parameters=num_parameters,
+        num_trainable_parameters=num_trainable,
+        device=_device_name(accelerator.device),
+        world_size=accelerator.num_processes,
+        precision=config.train.precision,
+        global_batch_size=config.train.batch_size,
+        micro_batch_size=min(config.train.micro_batch_size or per_rank, per_rank),
+        epochs=config.train.epochs,
+        steps_per_epoch=trainer.steps_per_epoch,
+        split_sizes=parts.split_sizes,
+        versions={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES} | {"dali": nvidia.dali.__version__},
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

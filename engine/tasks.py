@@ -1,0 +1,50 @@
+"""Which attributes are learnt, and how their labels are spread over the training split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.dataset import ShardDataset
+from shards.errors import ConfigurationError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tasks:
+    """The chosen tasks and their labels in the training split."""
+
+    names: tuple[str, ...]
+    """Attribute names, in label order."""
+    columns: NDArray[np.int64]
+    """[T] their columns in the data set's labels."""
+    num_labelled: NDArray[np.int64]
+    """[T] training samples with a label."""
+    num_positive: NDArray[np.int64]
+    """[T] training samples labelled 1."""
+
+    def positive_rates(self) -> tuple[float | None, ...]:
+        """Return positives / labelled per task, None without labels."""
+        counts = zip(self.num_positive.tolist(), self.num_labelled.tolist(), strict=True)
+        return tuple(positive / labelled if labelled else None for positive, labelled in counts)
+
+
+def choose_tasks(names: Sequence[str], dataset: ShardDataset) -> Tasks:
+    """Find the tasks in a data set.
+
+    Args:
+        names: Attribute names, or the single word `all`.
+        dataset: The data set.
+
+    Raises:
+        ConfigurationError: The data set has no such attribute; the nearest one is named.
+    """
+    attributes = dataset.manifest.attributes
+    chosen = attributes if tuple(names) == ("all",) else tuple(names)
+    for name in chosen:
+        if name not in attributes:
+            raise ConfigurationError(f"data.tasks: the data set has no attribute {name!r}{did_you_mean(name, attributes)}")
+    columns = np.array([attributes.index(name) for name in chosen])
+    ids = dataset.split_range("train")
+    labels = dataset.labels[ids.start : ids.stop][:, columns]
+    return Tasks(names=chosen, columns=columns, num_labelled=(labels >= 0).sum(0), num_positive=(labels == 1).sum(0))
