@@ -1,0 +1,131 @@
+"""The program as users start it: another process, the real launcher, real signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.integration.conftest import flags, records, results
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = ["accelerate", "launch", "--quiet"]
+ONE = [*LAUNCH, "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+TWO = [*LAUNCH, "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+PLAIN = [sys.executable]
+
+
+@pytest.fixture
+def environment():
+    """One thread per process, so that the machine's cores do not matter; no variable of a launcher around us."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "COVERAGE"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return kept | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PATH": path, "MASTER_PORT": "0"}
+
+
+def start(launcher: list[str], arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [*launcher, str(ROOT / "engine" / "train.py"), *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def test_two_processes_train_the_same_batches_to_the_same_losses(shards, tmp_path, environment):
+    options = {"model__train_from": "heads", "model__tap_grid": 2, "train__epochs": 2, "pipeline__drop_last": False}
+    lines = {}
+    for name, launcher in (("one", ONE), ("two", TWO)):
+        code, out, err = finish(start(launcher, flags(shards, tmp_path / name, **options), environment))
+        assert code == 0, err
+        lines[name] = records(tmp_path / name)
+        assert f"× {1 if name == 'one' else 2}" in out
+    assert [line["world_size"] for line in (lines["one"][0], lines["two"][0])] == [1, 2]
+    for one, two in zip(results(lines["one"]), results(lines["two"]), strict=True):
+        if one["record"] == "EpochRecord":
+            assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+            assert two["task_losses"] == pytest.approx(one["task_losses"], rel=1e-5)
+            assert two["active_shares"] == one["active_shares"]
+        else:
+            assert [metrics["num_labelled"] for metrics in two["metrics"]] == [one["num_samples"]] * 3
+            assert [metrics["loss"] for metrics in two["metrics"]] == pytest.approx(
+                [metrics["loss"] for metrics in one["metrics"]], rel=1e-5
+            )
+    steps = [[line["active"] for line in lines[name] if line["record"] == "StepRecord"] for name in ("one", "two")]
+    assert steps[0] == steps[1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shards, tmp_path_factory):
+    """Options of a run that is long enough to be stopped in, and its folder when nobody stops it."""
+    options = {"train__epochs": 15, "report__every": 1}
+    run_dir = tmp_path_factory.mktemp("undisturbed") / "run"
+    command = [*PLAIN, str(ROOT / "engine" / "train.py"), *flags(shards, run_dir, **options)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=240)
+    return options, run_dir
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_with_75_and_the_resumed_run_is_the_same(shards, tmp_path, environment, undisturbed, number):
+    options, whole = undisturbed
+    process = start(PLAIN, flags(shards, tmp_path / "run", **options), environment)
+    wait_for(process, tmp_path / "run" / "records.jsonl", '"StepRecord", "epoch": 2')
+    process.send_signal(number)
+    code, _, err = finish(process)
+    assert code == 75
+    assert err.startswith("error: stopped by a signal in epoch ")
+    assert len(err.splitlines()) == 1
+    assert finish(start(PLAIN, flags(shards, tmp_path / "run", run__if_exists="resume", **options), environment))[0] == 0
+    assert results(records(tmp_path / "run")) == results(records(whole))
+    weights, expected = (load_file(folder / "model.safetensors") for folder in (tmp_path / "run", whole))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
+    deadline = time.monotonic() + 120
+    while not (path.exists() and text in path.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ({"data__shards": "nowhere"}, 3, "error: nowhere: is not a data set (no manifest.json); make one with tools/make_shards"),
+        ({"data__tasks": "Yuong"}, 2, "error: data.tasks: the data set has no attribute 'Yuong'; did you mean 'Young'?"),
+        ({"train__epoch": 3}, 2, "error: unknown option '--train.epoch'; did you mean 'train.epochs'?"),
+        ({"model__weights": "weights.pth"}, 4, "weights.pth: cannot be read as .pth"),
+    ],
+)
+def test_errors_are_one_line_with_the_documented_code(shards, tmp_path, environment, options, code, message):
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    if "model__weights" in options:
+        options = {"model__weights": tmp_path / "weights.pth"}
+    returned, out, err = finish(start(PLAIN, flags(shards, tmp_path / "run", **options), environment))
+    assert (returned, len(err.splitlines()), out) == (code, 1, "")
+    assert message in err
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_debug_shows_where_it_came_from(shards, tmp_path, environment):
+    arguments = [*flags(shards, tmp_path / "run", data__shards="nowhere"), "--debug"]
+    code, _, err = finish(start(PLAIN, arguments, environment))
+    assert code == 1
+    assert "Traceback" in err
+    assert "DataError: nowhere: is not a data set" in err
+
+
+def test_help_tells_every_setting(environment):
+    code, out, _ = finish(start(PLAIN, ["--help"], environment))
+    assert code == 0
+    assert "--train.batch_size" in out
+    assert "Samples per optimiser step over all ranks" in out
