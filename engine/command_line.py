@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import tyro
 import yaml
 
 from engine.config import Config
+from shards.command import parse_flags
 from shards.errors import ConfigurationError, did_you_mean
 
 CONFIG_FLAG = "--config"
@@ -31,7 +31,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
     Raises:
         ConfigurationError: The file or a flag is wrong.
-        SystemExit: With 0 after `--help`, with 2 after a value that has the wrong type.
+        SystemExit: With 0 after `--help`.
     """
     files, flags = _split_off_config(list(arguments))
     for flag in flags:
@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str]) -> Config:
         if flag.startswith("--") and name not in (*_KEYS, "help"):
             raise ConfigurationError(f"unknown option {flag!r}{did_you_mean(name, [*_KEYS, 'config'])}")
     from_files = [flag for file in files for flag in read_file(file)]
-    return tyro.cli(Config, args=[*from_files, *flags], config=(tyro.conf.FlagConversionOff,), use_underscores=True, prog="engine/train.py")
+    return parse_flags(Config, [*from_files, *flags], use_underscores=True, prog="engine/train.py")
 
 
 def read_file(path: Path) -> list[str]:

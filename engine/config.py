@@ -108,7 +108,7 @@ class ModelConfig:
     task_taps: dict[str, str] = field(default_factory=dict)
     """Task -> stage, for tasks that read another stage than `tap`."""
     channels_last: bool = True
-    """Memory format of images and convolutions; faster on tensor cores and on most CPUs, same results up to rounding."""
+    """Memory format of the convolutions; faster on tensor cores and on most CPUs, same results up to rounding."""
     compile: bool = False
     """Compile the model with torch.compile: a minute at the start, faster steps afterwards."""
 
@@ -196,7 +196,7 @@ class TrainConfig:
     batch_size: int = 128
     """Samples per optimiser step over all ranks: the global batch."""
     micro_batch_size: int | None = None
-    """Most samples in one forward pass on one rank; a rank's share of the batch is split into that many (gradient accumulation)."""
+    """Most samples in one forward pass on one rank; larger shares of the batch are trained in parts (gradient accumulation)."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Autocast type of the model; losses, metrics and master weights stay float32."""
     checkpoint_every: int = 0
@@ -246,5 +246,7 @@ class Config:
             not (frozen and self.optimizer.trunk_lr is not None),
             "optimizer.trunk_lr has no effect with model.train_from heads; leave it out",
         )
+        same = [name for name, tap in self.model.task_taps.items() if tap == self.model.tap]
+        _check(not same, f"model.task_taps gives {', '.join(same)} the stage {self.model.tap}, which is model.tap already; leave it out")
         unknown = [name for name in self.model.task_taps if self.data.tasks != ("all",) and name not in self.data.tasks]
         _check(not unknown, f"model.task_taps names {', '.join(unknown)}, which data.tasks lacks")

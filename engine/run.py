@@ -3,12 +3,12 @@
 import dataclasses
 import os
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from engine.chance import torch_seed
 from engine.command_line import to_yaml
@@ -41,19 +41,21 @@ def run(config: Config) -> None:
     accelerator = _accelerator(config)
     dataset = ShardDataset(config.data.shards)
     tasks = choose_tasks(config.data.tasks, dataset)
-    _check_batch(config, dataset, accelerator.num_processes)
+    _check(config, dataset, accelerator)
+    parts = _build_parts(config, accelerator, dataset, tasks)
+    # Only when everything is built: a start that fails leaves no folder behind.
     if accelerator.is_main_process:
         prepare_folder(config.run.dir, config.run.if_exists)
     accelerator.wait_for_everyone()
     reporting = open_reporter(config.run.dir, config.report.console) if accelerator.is_main_process else nullcontext()
     with reporting as reporter:
-        parts = _build_parts(config, accelerator, dataset, tasks, reporter.emit if reporter else _ignore)
-        trainer = Trainer(parts)
+        emit = reporter.emit if reporter else _ignore
+        trainer = Trainer(parts, emit)
         if reporter:
             (config.run.dir / CONFIG_FILE).write_text(to_yaml(config), encoding="utf-8")
             for warning in warnings(parts, tasks):
                 reporter.print(warning)
-        parts.emit(run_record(parts, trainer, tasks, started))
+        emit(run_record(parts, trainer, tasks, started))
         trainer.fit()
     accelerator.end_training()
 
@@ -68,10 +70,16 @@ def _accelerator(config: Config) -> Accelerator:
     torch.backends.cudnn.deterministic = True
     if config.train.precision == "fp16" and (not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true"):
         raise ConfigurationError("train.precision fp16 needs a GPU; use bf16 or no")
-    return Accelerator(mixed_precision=config.train.precision)
+    # Accumulation is the loop's own; said explicitly, because an environment variable would otherwise scale every gradient.
+    plugin = GradientAccumulationPlugin(num_steps=1)
+    return Accelerator(mixed_precision=config.train.precision, gradient_accumulation_plugin=plugin)
 
 
-def _check_batch(config: Config, dataset: ShardDataset, world_size: int) -> None:
+def _check(config: Config, dataset: ShardDataset, accelerator: Accelerator) -> None:
+    """Refuse what only data set and devices together can show to be wrong."""
+    world_size = accelerator.num_processes
+    if config.pipeline.decoder == "gpu" and accelerator.device.type != "cuda":
+        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {accelerator.device}; use auto or cpu")
     batch_size, num_train = config.train.batch_size, len(dataset.split_range("train"))
     if batch_size % world_size:
         raise ConfigurationError(f"train.batch_size {batch_size} cannot be shared evenly by {world_size} processes")
@@ -79,9 +87,12 @@ def _check_batch(config: Config, dataset: ShardDataset, world_size: int) -> None
         raise ConfigurationError(
             f"the training split has {num_train} samples, too few for one batch of {batch_size}; lower train.batch_size"
         )
+    steps = config.train.epochs * _order(config, dataset, "train").steps_per_epoch
+    if config.optimizer.warmup_steps >= steps:
+        raise ConfigurationError(f"optimizer.warmup_steps is {config.optimizer.warmup_steps}, but the whole run has {steps} steps")
 
 
-def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset, tasks: Tasks, emit: Callable[[Record], None]) -> Parts:
+def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset, tasks: Tasks) -> Parts:
     torch.manual_seed(torch_seed(config.run.seed, "weights"))
     module = MultitaskModel(config.model, tasks.names)
     if config.model.channels_last:
@@ -93,7 +104,7 @@ def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
     return Parts(
         config=config,
-        identity=identity(config, dataset),
+        identity=identity(config, dataset, module, accelerator.num_processes),
         accelerator=accelerator,
         module=module,
         model=model,
@@ -104,7 +115,6 @@ def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset
         majority=tuple((rate or 0.0) > 0.5 for rate in tasks.positive_rates()),
         split_sizes={split: len(dataset.split_range(split)) for split in SPLITS},
         make_loader=partial(_make_loader, config, accelerator, dataset, tasks),
-        emit=emit,
         run_dir=config.run.dir,
     )
 
@@ -112,14 +122,17 @@ def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset
 def _make_loader(
     config: Config, accelerator: Accelerator, dataset: ShardDataset, tasks: Tasks, split: str, start: tuple[int, int]
 ) -> Loader:
+    place = Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device)
+    pipeline = config.pipeline if split == "train" else dataclasses.replace(config.pipeline, mirror=False)
+    return Loader(dataset, _order(config, dataset, split), tasks.columns, pipeline, place, start)
+
+
+def _order(config: Config, dataset: ShardDataset, split: str) -> Order:
     train = split == "train"
-    order = Order(
+    return Order(
         ids=dataset.split_range(split),
         batch_size=config.train.batch_size,
         seed=config.run.seed,
         shuffle=train,
         drop_last=train and config.pipeline.drop_last,
     )
-    place = Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device)
-    pipeline = config.pipeline if train else dataclasses.replace(config.pipeline, mirror=False)
-    return Loader(dataset, order, tasks.columns, pipeline, place, start)

@@ -12,6 +12,7 @@ import torch
 from engine.config import Config
 from engine.loop.parts import Parts
 from engine.loop.trainer import Trainer
+from engine.model.multitask import MultitaskModel
 from engine.records import RunRecord
 from engine.tasks import Tasks
 from shards.dataset import ShardDataset
@@ -33,13 +34,25 @@ _FREE_SETTINGS = (
 )
 
 
-def identity(config: Config, dataset: ShardDataset) -> dict[str, str]:
-    """Return everything that decides a run's result, name -> value in words; a checkpoint of another identity is refused."""
-    sections = dataclasses.asdict(config)
-    settings = {f"{section}.{key}": str(value) for section, keys in sections.items() for key, value in keys.items()}
-    arrays = dataset.manifest.arrays
-    return {name: value for name, value in settings.items() if name not in _FREE_SETTINGS} | {
-        "data set": ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(arrays.items()))
+def identity(config: Config, dataset: ShardDataset, module: MultitaskModel, world_size: int) -> dict[str, str]:
+    """Return everything that decides a run's result, name -> value in words; a checkpoint of another identity is refused.
+
+    Args:
+        config: The resolved configuration.
+        dataset: The data set.
+        module: The model with its initial weights.
+        world_size: Number of ranks.
+    """
+    settings = {f"{section}.{key}": str(value) for section, keys in dataclasses.asdict(config).items() for key, value in keys.items()}
+    free = set(_FREE_SETTINGS)
+    if module.depends_on_batch_split():
+        # Batch statistics and dropout see what one forward pass sees.
+        free -= {"train.micro_batch_size"}
+        settings["number of processes"] = str(world_size)
+    return {name: value for name, value in settings.items() if name not in free} | {
+        "data set": ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(dataset.manifest.arrays.items())),
+        # Frozen weights are not in a checkpoint, but must be the same.
+        "frozen weights": module.frozen_digest(),
     }
 
 
@@ -66,6 +79,7 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
     num_parameters, num_trainable = parts.module.num_parameters()
     per_rank = config.train.batch_size // accelerator.num_processes
     trained = {"heads": "frozen", "all": "trained"}.get(config.model.train_from, f"trained from {config.model.train_from} on")
+    weights = "random" if config.model.weights == "none" else config.model.weights
     return RunRecord(
         name=config.run.dir.resolve().name,
         started=started,
@@ -74,7 +88,7 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
         tasks=parts.module.tasks,
         positive_rates=tasks.positive_rates(),
         scheduler=config.scheduler.name,
-        model=f"{config.model.trunk} ({config.model.weights} weights, {trained}), heads on {config.model.tap}",
+        model=f"{config.model.trunk} ({weights} weights, {trained}), heads on {config.model.tap}",
         num_parameters=num_parameters,
         num_trainable_parameters=num_trainable,
         device=_device_name(accelerator.device),

@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from engine.loop.trainer import CHECKPOINTS, WEIGHTS
 from engine.report.journal import FILE_NAME as JOURNAL
+from engine.report.outputs import REPORT_FILES
 from shards.errors import ConfigurationError
 
 CONFIG_FILE = "config.yaml"
+_OURS = (CONFIG_FILE, JOURNAL, WEIGHTS, f".{WEIGHTS}.tmp", CHECKPOINTS, *REPORT_FILES)
 
 
 def prepare_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace"]) -> None:
@@ -22,13 +25,25 @@ def prepare_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace
         names = os.listdir(folder)
         if names and if_exists == "refuse":
             raise ConfigurationError(f"run.dir {folder}: is not empty; add --run.if_exists resume or replace, or name another folder")
-        if names and CONFIG_FILE not in names and JOURNAL not in names:
+        if names and JOURNAL not in names:
             raise ConfigurationError(f"run.dir {folder}: is not empty and holds no run; name another folder")
         if if_exists == "replace":
-            shutil.rmtree(folder)
-            folder.mkdir()
+            _empty(folder, names)
         probe = folder / f".writable.{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise ConfigurationError(f"run.dir {folder}: cannot be used ({error.strerror})") from error
+
+
+def _empty(folder: Path, names: list[str]) -> None:
+    """Remove an earlier run's files, and nothing else."""
+    foreign = sorted(set(names) - set(_OURS))
+    if foreign:
+        raise ConfigurationError(f"run.dir {folder}: holds {foreign[0]!r}, which no run wrote; move it, or name another folder")
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,28 +1,34 @@
 """What `accelerate launch` starts: parse, build, train."""
 
+import ctypes
 import os
+import signal
 import sys
 
 from engine.command_line import parse
 from engine.run import run
 from shards.command import DEBUG_FLAG, with_exit_code
-from shards.errors import ConfigurationError
+from shards.errors import DataError, DropstreamError
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Train from the command line and exit with the documented code."""
-    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
+    if "ACCELERATE_MIXED_PRECISION" in os.environ:
+        # `accelerate launch` dies of a SIGTERM without passing it on; ask the kernel for one when the launcher goes.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    with_exit_code(_train, debug=DEBUG_FLAG in sys.argv)
 
-    def train() -> None:
-        try:
-            run(parse(arguments))
-        except ConfigurationError as error:
-            # Every rank finds the same mistake; one tells it.
-            if os.environ.get("RANK", "0") != "0":
-                sys.exit(error.exit_code)
-            raise
 
-    with_exit_code(train, debug=DEBUG_FLAG in sys.argv)
+def _train() -> None:
+    try:
+        run(parse([argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]))
+    except DropstreamError as error:
+        # All ranks find the same mistake, and one tells it; a damaged sample may have met any one of them.
+        if os.environ.get("RANK", "0") != "0" and not isinstance(error, DataError):
+            sys.exit(error.exit_code)
+        raise
 
 
 if __name__ == "__main__":

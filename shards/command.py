@@ -1,13 +1,16 @@
 """What every command has in common: flags from a dataclass, errors as one line, documented exit codes."""
 
+import io
+import itertools
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from shards.errors import DropstreamError
+from shards.errors import ConfigurationError, DropstreamError
 
 Options = TypeVar("Options")
 
@@ -24,7 +27,27 @@ def run(options_type: type[Options], function: Callable[[Options], None]) -> NoR
     """
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) != len(sys.argv) - 1
-    with_exit_code(lambda: function(tyro.cli(options_type, args=arguments, config=(tyro.conf.FlagConversionOff,))), debug=debug)
+    with_exit_code(lambda: function(parse_flags(options_type, arguments)), debug=debug)
+
+
+def parse_flags(options_type: type[Options], arguments: Sequence[str], **settings: Any) -> Options:  # noqa: ANN401 (tyro's own)
+    """Return the options; `settings` go to `tyro.cli`.
+
+    Raises:
+        ConfigurationError: A flag is unknown, lacks a value or has one of the wrong type.
+        SystemExit: With 0 after `--help`.
+    """
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return tyro.cli(options_type, args=arguments, config=(tyro.conf.FlagConversionOff,), **settings)
+    except SystemExit as exit_info:
+        if not exit_info.code:
+            raise
+        # tyro draws a box with help around it; its first paragraph is the complaint.
+        lines = [line.strip("│╭╮╰╯─ ") for line in complaint.getvalue().splitlines()]
+        paragraph = itertools.takewhile(bool, itertools.dropwhile(lambda line: not line, lines[1:]))
+        raise ConfigurationError(f"{' '.join(paragraph)}; see --help") from exit_info
 
 
 def with_exit_code(function: Callable[[], None], *, debug: bool) -> NoReturn:

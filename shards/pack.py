@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,6 +28,10 @@ from shards.manifest import FORMAT_VERSION, MANIFEST, Manifest, ShardEntry, dump
 from shards.plan import ShardPlan, keys_of, plan_shards, split_codes
 from shards.tar import INDEX_DTYPE, PackedShard, Sample, write_shard
 
+_UNFINISHED = ".unfinished"
+"""File that marks a folder in which packing has begun and not ended."""
+
+_OURS = re.compile(r"\.?(((train|val|test)-\d{6}\.(tar|idx))|((index|labels|keys)\.npy)|wids\.json|manifest\.json)(\.\d+\.tmp)?")
 _IMAGE_SUFFIXES = (".jpg", ".jpeg")
 
 
@@ -82,6 +88,7 @@ def make_shards(options: PackOptions) -> None:
     manifest = _write_index(options, plans, packed, annotations, keys)
     with atomic_write(options.out / MANIFEST) as file:
         file.write(dump_manifest(manifest).encode())
+    (options.out / _UNFINISHED).unlink()
     fsync_folder(options.out)
     _print_summary(options.out, manifest, time.perf_counter() - started)
 
@@ -102,7 +109,7 @@ def _image_sizes(folder: Path, files: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _prepare_folder(folder: Path) -> None:
-    """Make the folder; refuse one that holds a data set, or anything that packing did not write."""
+    """Make the folder and mark it as unfinished; refuse one that holds a data set, or files without that mark."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = os.listdir(folder)
@@ -110,9 +117,13 @@ def _prepare_folder(folder: Path) -> None:
         raise ConfigurationError(f"--out {folder}: cannot be used as a folder ({error.strerror})") from error
     if MANIFEST in names:
         raise ConfigurationError(f"--out {folder}: already holds a data set; remove it or name another folder")
-    foreign = [name for name in names if not name.endswith((".tar", ".idx", ".npy", ".tmp")) and name != "wids.json"]
-    if foreign:
-        raise ConfigurationError(f"--out {folder}: is not empty (holds {min(foreign)!r}); name another folder")
+    if names and _UNFINISHED not in names:
+        raise ConfigurationError(f"--out {folder}: is not empty (holds {min(names)!r}); name another folder")
+    # What an earlier attempt left goes: with other options its shards would stay beside the new ones.
+    for name in names:
+        if _OURS.fullmatch(name):
+            (folder / name).unlink()
+    (folder / _UNFINISHED).touch()
 
 
 def _pack(options: PackOptions, plans: Sequence[ShardPlan], annotations: Annotations, keys: Sequence[str]) -> Iterator[PackedShard]:
@@ -141,6 +152,8 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(count, mp_context=context)
     try:
         yield pool
+    except BrokenProcessPool as error:
+        raise DataError("a packing process was killed (out of memory?); try again with fewer --workers") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from shards.annotations import SPLITS, Annotations
 from shards.errors import DataError
 
-KEY = re.compile(r"[A-Za-z0-9_-]+")
+KEY = re.compile(r"[A-Za-z0-9_-]{1,96}")
+"""A key and its suffix must fit the 100 bytes that USTAR has for a name."""
+
 TRAIN_SHARE = 0.7
 MIN_SHARDS = 8
 SHARD_BYTES = 64 * 2**20
@@ -32,15 +34,13 @@ def keys_of(files: Sequence[str]) -> tuple[str, ...]:
     """Return each file's key, its stem.
 
     Raises:
-        DataError: A stem has characters outside `[A-Za-z0-9_-]`, or two files share one.
+        DataError: A stem does not match `KEY`, or two files share one.
     """
     keys = tuple(name.rpartition(".")[0] or name for name in files)
     seen: dict[str, str] = {}
     for name, key in zip(files, keys, strict=True):
         if not KEY.fullmatch(key):
-            raise DataError(
-                f"image {name!r}: its name without the suffix becomes the key and may hold letters, digits, _ and - only; rename it"
-            )
+            raise DataError(f"image {name!r}: its name without the suffix becomes the key: 1 to 96 letters, digits, _ and -; rename it")
         if key in seen:
             raise DataError(f"images {seen[key]!r} and {name!r} have the same key {key!r}; rename one")
         seen[key] = name

@@ -1,6 +1,7 @@
 """One shard: a USTAR file of adjacent `KEY.jpg` and `KEY.npy` members, byte-equal for equal samples, with DALI's index beside it."""
 
 import io
+import tarfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,15 +60,15 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> PackedShard:
         hashed = HashingFile(file)
         # mtime, names and mode are fixed so that equal samples give equal bytes; the names are empty because they would be this machine's.
         # The cast: tarfile only calls write.
-        with TarWriter(cast("BinaryIO", hashed), user="", group="", mtime=0, format="USTAR_FORMAT") as tar:
-            offset = 0
+        with TarWriter(cast("BinaryIO", hashed), user="", group="", mtime=0) as tar:
+            # webdataset 1.0 takes a format and forgets to pass it on: tarfile's default, PAX, would put extra headers before long names.
+            tar.tarstream.format = tarfile.USTAR_FORMAT
             for row, sample in zip(rows, samples, strict=True):
                 image, labels = _read_image(sample), _npy_bytes(sample.labels)
                 row["width"], row["height"] = check_jpeg(image, name=str(sample.image))
-                tar.write({"__key__": sample.key, "jpg": image, "npy": labels})
-                image_at = offset + BLOCK
+                image_at = tar.tarstream.offset + BLOCK
                 labels_at = image_at + _padded(len(image)) + BLOCK
-                offset = labels_at + _padded(len(labels))
+                tar.write({"__key__": sample.key, "jpg": image, "npy": labels})
                 row["offset"], row["size"], row["crc32"] = image_at, len(image), zlib.crc32(image)
                 index_lines.append(
                     f"jpg {image_at} {len(image)} {sample.key}.jpg npy {labels_at} {len(labels)} {sample.key}.npy",

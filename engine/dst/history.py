@@ -31,11 +31,7 @@ class LossHistory:
         """
         if epoch != len(self._epochs):
             raise ValueError(f"epoch {epoch} was observed after {len(self._epochs)} epochs, expected epoch {len(self._epochs)}")
-        for task, loss in zip(self.tasks, losses, strict=True):
-            if not math.isfinite(loss):
-                raise DivergenceError(
-                    f"the mean training loss of task {task!r} in epoch {epoch} is {loss}; lower optimizer.lr or check the data"
-                )
+        check_losses(self.tasks, epoch, losses)
         self._epochs.append(tuple(float(loss) for loss in losses))
 
     def before(self, epoch: int) -> NDArray[np.float64]:
@@ -61,3 +57,12 @@ class LossHistory:
         if tuple(state["tasks"]) != self.tasks:
             raise ValueError(f"the scheduler's state is of tasks {state['tasks']}, not {list(self.tasks)}")
         self._epochs = [tuple(float(loss) for loss in epoch) for epoch in state["losses"]]
+
+
+def check_losses(tasks: Sequence[str], epoch: int, losses: Sequence[float]) -> None:
+    """Raise a DivergenceError that names the first task whose mean loss is not finite."""
+    for task, loss in zip(tasks, losses, strict=True):
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"the mean training loss of task {task!r} in epoch {epoch} is {loss}; lower optimizer.lr or check the data"
+            )

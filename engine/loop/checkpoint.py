@@ -25,7 +25,8 @@ KEEP = 2
 
 CHECKSUMS = "checksums.json"
 _STATE = "state.json"
-_NAME = re.compile(r"step-(\d{10})")
+_ASIDE = ".old"
+_NAME = re.compile(r"epoch-\d{6}-step-\d{8}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,21 +39,22 @@ class Snapshot:
     """The rest, in plain JSON types."""
 
 
-def write_checkpoint(folder: Path, global_step: int, snapshot: Snapshot) -> None:
-    """Write a checkpoint, then remove those that are older than the newest two.
+def write_checkpoint(folder: Path, epoch: int, step: int, snapshot: Snapshot) -> None:
+    """Write a checkpoint, read it again to verify it, and then remove those that are older than the newest two.
 
     Args:
         folder: Folder of all checkpoints of the run; made if it is missing.
-        global_step: Optimiser steps done; names the checkpoint.
+        epoch: Epoch of the next step to be done, from 0.
+        step: That step inside its epoch; with `epoch` it names the checkpoint.
         snapshot: What to write.
 
     Raises:
         CheckpointError: The disk refuses; the checkpoints that were there are untouched.
     """
-    final = folder / f"step-{global_step:010d}"
+    final = folder / f"epoch-{epoch:06d}-step-{step:08d}"
     temporary = folder / f".{final.name}.tmp"
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
         temporary.mkdir(parents=True)
         files = {f"{name}.safetensors": save(_on_cpu(tensors)) for name, tensors in snapshot.tensors.items()}
         files[_STATE] = json.dumps(snapshot.state, allow_nan=False, indent=1).encode()
@@ -60,15 +62,19 @@ def write_checkpoint(folder: Path, global_step: int, snapshot: Snapshot) -> None
         for name, data in files.items():
             _write_durably(temporary / name, data)
         fsync_folder(temporary)
-        # Only a checkpoint of the same step is replaced: it comes from the same run and holds the same.
-        shutil.rmtree(final, ignore_errors=True)
+        # The same position again, after a resume. Set aside first, so that no half-removed folder ever has a final name.
+        _set_aside(final)
         temporary.rename(final)
         fsync_folder(folder)
+        _read_verified(final)
+        for old in _checkpoints(folder)[:-KEEP]:
+            _set_aside(old)
+        for leftover in folder.glob(f".epoch-*{_ASIDE}"):
+            _remove(leftover)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise CheckpointError(f"{final}: cannot be written ({error.strerror}); earlier checkpoints are untouched") from error
-    for old in _checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -83,12 +89,7 @@ def read_checkpoint(path: Path) -> Snapshot:
     Raises:
         CheckpointError: A file is missing or damaged; the message names it.
     """
-    checksums = _parse_json(path / CHECKSUMS, _read(path / CHECKSUMS))
-    contents: dict[str, bytes] = {}
-    for name, checksum in checksums.items():
-        contents[name] = _read(path / name)
-        if hashlib.sha256(contents[name]).hexdigest() != checksum:
-            raise CheckpointError(f"{path / name}: is damaged (its checksum differs); delete {path} to go on from the checkpoint before it")
+    contents = _read_verified(path)
     if _STATE not in contents:
         raise CheckpointError(f"{path / CHECKSUMS}: does not list {_STATE}; delete {path} to go on from the checkpoint before it")
     try:
@@ -96,6 +97,27 @@ def read_checkpoint(path: Path) -> Snapshot:
     except SafetensorError as error:
         raise CheckpointError(f"{path}: holds a file that is not safetensors ({error})") from error
     return Snapshot(tensors=tensors, state=_parse_json(path / _STATE, contents[_STATE]))
+
+
+def _read_verified(path: Path) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for name, checksum in _parse_json(path / CHECKSUMS, _read(path / CHECKSUMS)).items():
+        contents[name] = _read(path / name)
+        if hashlib.sha256(contents[name]).hexdigest() != checksum:
+            raise CheckpointError(f"{path / name}: is damaged (its checksum differs); delete {path} to go on from the checkpoint before it")
+    return contents
+
+
+def _set_aside(path: Path) -> None:
+    if path.exists():
+        aside = path.with_name(f".{path.name}{_ASIDE}")
+        _remove(aside)
+        path.rename(aside)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ def build_optimizer(config: OptimizerConfig, module: MultitaskModel) -> torch.op
     heads = [parameter for parameter in module.parameters() if id(parameter) not in known]
     groups = [{"params": heads, "lr": config.lr}] + ([{"params": trunk, "lr": config.trunk_lr or config.lr}] if trunk else [])
     if config.name == "sgd":
-        return torch.optim.SGD(groups, momentum=SGD_MOMENTUM, weight_decay=config.weight_decay, fused=True)
+        # Not fused: that one fails on, or never initialises, the momentum of a head that was dropped in the first step.
+        return torch.optim.SGD(groups, momentum=SGD_MOMENTUM, weight_decay=config.weight_decay)
     build = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.name]
     return build(groups, weight_decay=config.weight_decay, fused=True)

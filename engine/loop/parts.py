@@ -12,7 +12,6 @@ from engine.config import Config
 from engine.dst.scheduler import Scheduler
 from engine.model.multitask import MultitaskModel
 from engine.pipeline.loader import Loader
-from engine.records import Record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +42,5 @@ class Parts:
     """Samples per split."""
     make_loader: Callable[[str, tuple[int, int]], Loader]
     """Split and (epoch, step) of the first batch -> loader."""
-    emit: Callable[[Record], None]
-    """Takes records; does nothing on ranks other than the first."""
     run_dir: Path
     """The run's folder."""

@@ -1,6 +1,5 @@
 """What a checkpoint of a training run holds, and how a run goes on from it."""
 
-import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,7 @@ from engine.loop.optimizer_state import join_state, split_state
 from engine.loop.parts import Parts
 from engine.loop.tally import EpochTally
 from engine.model.multitask import MultitaskModel
-from shards.errors import CheckpointError
+from shards.errors import CheckpointError, DivergenceError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,13 +27,17 @@ def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapsh
     """Return everything a run needs to go on as if it had never stopped. A collective call: every rank takes part.
 
     There is no random state in it, because every use of chance is seeded by (seed, epoch, step).
+
+    Raises:
+        DivergenceError: A weight is not finite; a checkpoint of it would be worth nothing.
     """
+    check_weights(parts.module)
     optimizer_tensors, optimizer_rest = split_state(parts.raw_optimizer)
     scaler = parts.accelerator.scaler
     return Snapshot(
         tensors={"model": _changing_tensors(parts.module), "optimizer": optimizer_tensors},
         state={
-            "identity": parts.identity | {"frozen weights": frozen_digest(parts.module)},
+            "identity": parts.identity,
             "epoch": position.epoch,
             "step": position.step,
             "scheduler": parts.scheduler.state_dict(),
@@ -57,7 +60,7 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
         CheckpointError: The snapshot belongs to another run; the message names each difference.
     """
     state = snapshot.state
-    _check_identity(parts.identity | {"frozen weights": frozen_digest(parts.module)}, state["identity"])
+    _check_identity(parts.identity, state["identity"])
     changing = _changing_tensors(parts.module)
     if changing.keys() != snapshot.tensors["model"].keys():
         raise CheckpointError("the checkpoint holds other weights than this model trains")
@@ -75,14 +78,13 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
     return Position(epoch=state["epoch"], step=state["step"])
 
 
-def frozen_digest(module: MultitaskModel) -> str:
-    """Return a hash of the weights that training does not change: they are not in the checkpoint, but must be the same."""
-    digest = hashlib.sha256()
-    for name, parameter in module.named_parameters():
-        if not parameter.requires_grad:
-            digest.update(name.encode())
-            digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+def check_weights(module: MultitaskModel) -> None:
+    """Raise a DivergenceError that names the first trained tensor with a value that is not finite."""
+    for name, tensor in _changing_tensors(module).items():
+        if not tensor.isfinite().all():
+            raise DivergenceError(
+                f"{name} holds values that are not finite; lower optimizer.lr, or go on from the last checkpoint with bf16"
+            )
 
 
 def _changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:

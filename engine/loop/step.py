@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.model.loss import task_losses
-from engine.pipeline.batch import Batch
+from engine.pipeline.batch import Batch, send
 
 
 class TrainStep:
@@ -55,16 +55,13 @@ class TrainStep:
             This rank's share of each task's mean loss over the global batch, and of the step loss, detached. Summed over ranks
             they are the global batch's.
         """
-        active = torch.from_numpy(mask).to(batch.images.device, non_blocking=True)
+        active = send(mask, batch.images.device)
         total = torch.zeros(len(mask), device=batch.images.device)
         for images, labels, is_last in self._micro_batches(batch):
             # Gradients of all but the last micro batch stay on this rank.
             with nullcontext() if is_last else self._accelerator.no_sync(self._model):
-                logits = self._model(images)
-                # A dropped task's loss is still computed, from logits that lead nowhere. Cutting the gradient here, and not by a
-                # factor 0 on the loss, keeps a NaN of a dropped task out of everything else: 0 · NaN is NaN.
-                logits = torch.where(active, logits, logits.detach())
-                losses = task_losses(logits, labels, batch.num_labelled, self._pos_weight)
+                # A dropped task's loss is still computed; the model lets its gradient reach its own head only.
+                losses = task_losses(self._model(images, active), labels, batch.num_labelled, self._pos_weight)
                 step_loss = torch.where(active, losses, 0).sum() / len(mask)
                 # Gradients are averaged over the ranks, and the shares are to be summed.
                 self._accelerator.backward(step_loss * self._accelerator.num_processes)

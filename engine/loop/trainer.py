@@ -2,42 +2,51 @@
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import NoReturn
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.chance import torch_seed
+from engine.dst.history import check_losses
 from engine.loop.checkpoint import latest_checkpoint, read_checkpoint, write_checkpoint
 from engine.loop.clock import Clock
 from engine.loop.evaluate import evaluate
 from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
-from engine.loop.state import Position, restore, take_snapshot
+from engine.loop.state import Position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest
 from engine.loop.tally import EpochTally
 from engine.pipeline.loader import Loader
-from engine.records import EndRecord, EpochRecord, StepRecord
+from engine.records import EndRecord, EpochRecord, Record, StepRecord
 from shards.errors import DivergenceError, Interrupted
 
 WEIGHTS = "model.safetensors"
+CHECKPOINTS = "checkpoints"
 
 
 class Trainer:
     """Trains a model to its last epoch, from the beginning or from the newest checkpoint in the run's folder."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, emit: Callable[[Record], None]) -> None:
         """Restore the newest checkpoint, if there is one, and open the training stream.
+
+        Args:
+            parts: The built run.
+            emit: Takes records; does nothing on ranks other than the first.
 
         Raises:
             CheckpointError: The checkpoint is damaged or belongs to another run.
         """
         self._started = time.perf_counter()
         self._parts = parts
+        self._emit = emit
         self._tally = self._new_tally()
-        self._checkpoints = parts.run_dir / "checkpoints"
+        self._checkpoints = parts.run_dir / CHECKPOINTS
         newest = latest_checkpoint(self._checkpoints)
         self.position = Position() if newest is None else restore(parts, read_checkpoint(newest), self._tally)
         self._train_step = TrainStep(
@@ -62,12 +71,13 @@ class Trainer:
             Interrupted: A signal came; a checkpoint was written.
             DivergenceError: A loss is not finite.
         """
-        with self._loader, self._val_loader or nullcontext(), self._stop:
-            while self.position.epoch < self._parts.config.train.epochs:
-                self._run_epoch(self.position.epoch)
-        if self._parts.split_sizes["test"]:
-            with self._parts.make_loader("test", (0, 0)) as loader:
-                self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
+        with self._stop:
+            with self._loader, self._val_loader or nullcontext():
+                while self.position.epoch < self._parts.config.train.epochs:
+                    self._run_epoch(self.position.epoch)
+            if self._parts.split_sizes["test"]:
+                with self._parts.make_loader("test", (0, 0)) as loader:
+                    self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
         self._write_weights()
         self._emit_end("finished")
 
@@ -77,12 +87,13 @@ class Trainer:
         first = self.position.step
         for step in range(first, self.steps_per_epoch):
             self._run_step(epoch, step, clock)
-        self._warm = True
+            self._warm = True
         self._close_epoch(epoch, clock, num_steps=self.steps_per_epoch - first)
 
     def _run_step(self, epoch: int, step: int, clock: Clock) -> None:
         config = self._parts.config
-        self._set_learning_rate(epoch, step)
+        for group, rate in zip(self._parts.raw_optimizer.param_groups, self._learning_rates(epoch, step), strict=True):
+            group["lr"] = rate
         with clock.waiting():
             batch = next(self._loader)
         mask = self._parts.scheduler.mask(epoch, step)
@@ -97,7 +108,7 @@ class Trainer:
         if reported:
             self._check_finite(loss, epoch, step)
             images_per_second, data_wait_share = clock.since_last_report(config.train.batch_size)
-            self._parts.emit(
+            self._emit(
                 StepRecord(
                     epoch=epoch,
                     step=step,
@@ -113,12 +124,7 @@ class Trainer:
     def _save_or_stop(self, clock: Clock, *, reported: bool, is_last: bool) -> None:
         every = self._parts.config.train.checkpoint_every
         if self._stop.agreed(reported=reported):
-            self._checkpoint()
-            self._emit_end("stopped")
-            raise Interrupted(
-                f"stopped by a signal in epoch {self.position.epoch} after {self.position.step} of {self.steps_per_epoch} steps; "
-                f"go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
-            )
+            self._end_early()
         if every and self.position.step % every == 0 and not is_last:
             self._checkpoint()
             clock.pause_over()
@@ -126,41 +132,53 @@ class Trainer:
     def _close_epoch(self, epoch: int, clock: Clock, num_steps: int) -> None:
         parts = self._parts
         means = self._tally.means(parts.accelerator.reduce(self._tally.sums))
-        probabilities = parts.scheduler.probabilities(epoch)
-        parts.scheduler.observe(epoch, means.task_losses)
-        parts.emit(
+        check_losses(parts.module.tasks, epoch, means.task_losses)
+        self._emit(
             EpochRecord(
                 epoch=epoch,
                 loss=means.loss,
                 task_losses=means.task_losses,
-                probabilities=tuple(probabilities.tolist()),
+                probabilities=tuple(parts.scheduler.probabilities(epoch).tolist()),
                 active_shares=means.active_shares,
-                learning_rate=parts.raw_optimizer.param_groups[0]["lr"],
+                learning_rate=self._learning_rates(epoch, self.steps_per_epoch - 1)[0],
             )
         )
         device = parts.accelerator.device
         gpu_peak_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-        parts.emit(clock.record(epoch=epoch, num_images=num_steps * parts.config.train.batch_size, gpu_peak_bytes=gpu_peak_bytes))
+        self._emit(clock.record(epoch=epoch, num_images=num_steps * parts.config.train.batch_size, gpu_peak_bytes=gpu_peak_bytes))
         if self._val_loader is not None:
             self._evaluate(self._val_loader, "val", epoch)
+        # Only now: a run that is stopped in the evaluation does the epoch's end again.
+        parts.scheduler.observe(epoch, means.task_losses)
         self.position = Position(epoch=epoch + 1)
         self._tally = self._new_tally()
+        if self._stop.agreed(reported=True):
+            self._end_early()
         self._checkpoint()
 
     def _evaluate(self, loader: Loader, split: str, epoch: int) -> None:
-        parts = self._parts
-        record = evaluate(
-            parts.accelerator, parts.model, loader, split=split, epoch=epoch, tasks=parts.module.tasks, majority=parts.majority
+        record = evaluate(self._parts, loader, split=split, epoch=epoch, should_stop=lambda: self._stop.agreed(reported=True))
+        if record is None:
+            self._end_early()
+        else:
+            self._emit(record)
+
+    def _end_early(self) -> NoReturn:
+        self._checkpoint()
+        self._emit_end("stopped")
+        raise Interrupted(
+            f"stopped by a signal in epoch {self.position.epoch} after {self.position.step} of {self.steps_per_epoch} steps; "
+            f"go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
         )
-        parts.emit(record)
 
     def _checkpoint(self) -> None:
         snapshot = take_snapshot(self._parts, self.position, self._tally)
         if self._parts.accelerator.is_main_process:
-            write_checkpoint(self._checkpoints, self.position.epoch * self.steps_per_epoch + self.position.step, snapshot)
+            write_checkpoint(self._checkpoints, self.position.epoch, self.position.step, snapshot)
         self._parts.accelerator.wait_for_everyone()
 
     def _write_weights(self) -> None:
+        check_weights(self._parts.module)
         if not self._parts.accelerator.is_main_process:
             return
         final = self._parts.run_dir / WEIGHTS
@@ -169,12 +187,11 @@ class Trainer:
         save_file(tensors, temporary, metadata={"tasks": " ".join(self._parts.module.tasks)})
         temporary.replace(final)
 
-    def _set_learning_rate(self, epoch: int, step: int) -> None:
+    def _learning_rates(self, epoch: int, step: int) -> list[float]:
         config = self._parts.config
         num_steps = config.train.epochs * self.steps_per_epoch
         factor = learning_rate_factor(config.optimizer, epoch * self.steps_per_epoch + step, num_steps)
-        for group, rate in zip(self._parts.raw_optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = rate * factor
+        return [rate * factor for rate in self._base_rates]
 
     def _global_value(self, step_loss: Tensor) -> float:
         return self._parts.accelerator.reduce(step_loss).item()
@@ -188,4 +205,4 @@ class Trainer:
         return EpochTally(len(self._parts.module.tasks), accelerator.num_processes, accelerator.device)
 
     def _emit_end(self, reason: str) -> None:
-        self._parts.emit(EndRecord(reason=reason, seconds=time.perf_counter() - self._started))
+        self._emit(EndRecord(reason=reason, seconds=time.perf_counter() - self._started))

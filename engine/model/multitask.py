@@ -1,14 +1,16 @@
 """VGG trunk with one head per task."""
 
+import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.model.trunk import StagedTrunk, load_vgg
+from shards.errors import ConfigurationError
 
 
 class MultitaskModel(nn.Module):
@@ -36,14 +38,28 @@ class MultitaskModel(nn.Module):
         self.trunk = StagedTrunk(load_vgg(config), taps=self._tap_of, train_from=config.train_from)
         self.shared = self._neck(config, config.tap) if config.tap in self._tap_of else None
         self._shared_tap = config.tap
+        if config.tap_grid != 1 and not any(self.trunk.num_channels(tap)[1] for tap in self._tap_of):
+            raise ConfigurationError(f"model.tap_grid {config.tap_grid} has no effect: no task reads a convolutional stage; leave it out")
         self.heads = nn.ModuleList(self._head(config, tap) for tap in self._tap_of)
 
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch task"]:
-        """Return the tasks' logits: positive for "attribute present"."""
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], active: Bool[Tensor, " task"] | None = None
+    ) -> Float[Tensor, "batch task"]:
+        """Return the tasks' logits: positive for "attribute present".
+
+        Args:
+            images: Normalised images.
+            active: Tasks whose gradient may reach what they share with others; None means all.
+        """
         taps = self.trunk(images)
         if self.shared is not None:
             taps[self._shared_tap] = self.shared(taps[self._shared_tap])
-        return torch.cat([head(taps[tap]) for head, tap in zip(self.heads, self._tap_of, strict=True)], dim=1)
+        inputs = [taps[tap] for tap in self._tap_of]
+        if active is not None:
+            # Cutting the gradient here, and not by a factor 0 on the loss, keeps a NaN in a dropped task's head, logits or loss out
+            # of everything shared: 0 · NaN is NaN.
+            inputs = [torch.where(is_active, value, value.detach()) for is_active, value in zip(active, inputs, strict=True)]
+        return torch.cat([head(value) for head, value in zip(self.heads, inputs, strict=True)], dim=1)
 
     def depths(self) -> tuple[int, ...]:
         """Return d_t: the number of weight layers from the image to each task's output."""
@@ -57,6 +73,20 @@ class MultitaskModel(nn.Module):
         """Return the number of parameters, and how many of them are trained."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.parameters()]
         return sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
+
+    def depends_on_batch_split(self) -> bool:
+        """Return whether a batch gives another result when it is trained in parts: trained batch statistics or dropout."""
+        self.trunk.train()
+        return any(module.training and isinstance(module, nn.BatchNorm2d | nn.Dropout) for module in self.trunk.modules())
+
+    def frozen_digest(self) -> str:
+        """Return a hash of the weights that training does not change."""
+        digest = hashlib.sha256()
+        for name, parameter in self.named_parameters():
+            if not parameter.requires_grad:
+                digest.update(name.encode())
+                digest.update(parameter.detach().cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
 
     def _head(self, config: ModelConfig, tap: str) -> nn.Sequential:
         if tap != config.tap:

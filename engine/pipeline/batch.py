@@ -1,9 +1,11 @@
 """What a loader hands to the model."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,3 +22,12 @@ class Batch:
     """Slots from the front that hold samples; the rest is padding."""
     num_labelled: Float[torch.Tensor, " task"]
     """Labelled samples per task in the whole global batch: the same on every rank."""
+
+
+def send(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Return the array as a tensor on the device, without waiting for the copy.
+
+    Only from pinned memory is a copy to a GPU free of a wait for everything that the GPU was given before.
+    """
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

@@ -9,10 +9,11 @@ from nvidia.dali.types import BatchInfo
 
 from engine.chance import generator
 from engine.config import PipelineConfig
-from engine.pipeline.batch import Batch
+from engine.pipeline.batch import Batch, send
 from engine.pipeline.graph import EncodedBatch, GraphOptions, build_graph
 from engine.pipeline.order import Order, Slice
 from engine.pipeline.source import ByteSource
+from shards.annotations import NOT_LABELLED
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 from shards.jpeg import check_jpeg
@@ -63,7 +64,6 @@ class Loader:
         self._first = start[0] * order.steps_per_epoch + start[1]
         self._num_delivered = 0
         self._labels = np.ascontiguousarray(dataset.labels[order.ids.start : order.ids.stop][:, columns])
-        self._label_table = torch.from_numpy(self._labels).to(place.device)
         device_id = None if place.device.type == "cpu" else place.device.index or 0
         self._graph = build_graph(
             self._encoded_batch,
@@ -100,16 +100,15 @@ class Loader:
         epoch, step = divmod(number, self.order.steps_per_epoch)
         part = self._slice(epoch, step)
         self._num_delivered += 1
-        ids = torch.from_numpy(part.ids)
-        labels = self._label_table[(ids - self.order.ids.start).to(self._place.device)]
-        labels[part.num_valid :] = -1
+        labels = self._labels[part.ids - self.order.ids.start]
+        labels[part.num_valid :] = NOT_LABELLED
         num_labelled = (self._labels[self.order.batch(epoch, step) - self.order.ids.start] >= 0).sum(0, dtype=np.float32)
         return Batch(
             images=images,
-            labels=labels,
-            ids=ids,
+            labels=send(labels, self._place.device),
+            ids=torch.from_numpy(part.ids),
             num_valid=part.num_valid,
-            num_labelled=torch.from_numpy(num_labelled).to(self._place.device, non_blocking=True),
+            num_labelled=send(num_labelled, self._place.device),
         )
 
     def close(self) -> None:

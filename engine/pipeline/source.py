@@ -1,7 +1,6 @@
 """From sample ids to encoded bytes: memory-mapped shards, read ahead and checked."""
 
 import mmap
-import os
 import zlib
 
 import numpy as np
@@ -23,7 +22,7 @@ class ByteSource:
         """
         self._dataset = dataset
         self._check_crc = check_crc
-        self._files: dict[int, int] = {}
+        self._maps: dict[int, mmap.mmap] = {}
         self._views: dict[int, NDArray[np.uint8]] = {}
 
     def read(self, ids: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
@@ -52,13 +51,13 @@ class ByteSource:
         rows = self._dataset.index[ids]
         for shard, offset, size in zip(rows["shard"].tolist(), rows["offset"].tolist(), rows["size"].tolist(), strict=True):
             self._view(shard)
-            os.posix_fadvise(self._files[shard], offset, size, os.POSIX_FADV_WILLNEED)
+            start = offset - offset % mmap.PAGESIZE
+            self._maps[shard].madvise(mmap.MADV_WILLNEED, start, offset + size - start)
 
     def close(self) -> None:
-        """Close the shards' files. Mappings go when nobody holds a view into them any more."""
+        """Let the shards go. A mapping ends when nobody holds a view into it any more."""
         self._views.clear()
-        while self._files:
-            os.close(self._files.popitem()[1])
+        self._maps.clear()
 
     def _damage(self, sample_id: int) -> DataError:
         path, key = self._dataset.shard_path(int(self._dataset.index[sample_id]["shard"])), self._dataset.key(sample_id)
@@ -73,7 +72,8 @@ class ByteSource:
     def _map(self, shard: int) -> NDArray[np.uint8]:
         path = self._dataset.shard_path(shard)
         try:
-            self._files[shard] = descriptor = os.open(path, os.O_RDONLY)
-            return np.frombuffer(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ), np.uint8)
+            with path.open("rb") as file:
+                self._maps[shard] = mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+            return np.frombuffer(mapping, np.uint8)
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be mapped ({error}); restore the shard") from error

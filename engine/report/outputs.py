@@ -8,6 +8,8 @@ from engine.report.html import page
 from engine.report.summary import summarise, summary_json
 from shards.errors import DataError
 
+REPORT_FILES = ("summary.json", "report.html")
+
 
 def write_outputs(run_dir: Path, history: RunHistory) -> list[Path]:
     """Write both files anew and return their paths. The folder's `config.yaml`, if there, is shown on the page.
@@ -15,7 +17,7 @@ def write_outputs(run_dir: Path, history: RunHistory) -> list[Path]:
     Raises:
         DataError: A file cannot be written, or `config.yaml` cannot be read.
     """
-    contents = {"summary.json": summary_json(summarise(history)), "report.html": page(history, _config(run_dir / "config.yaml"))}
+    contents = dict(zip(REPORT_FILES, (summary_json(summarise(history)), page(history, _config(run_dir / "config.yaml"))), strict=True))
     for name, content in contents.items():
         write_text(run_dir / name, content)
     return [run_dir / name for name in contents]

@@ -1,6 +1,7 @@
 """The program as users start it: another process, the real launcher, real signals."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +62,33 @@ def test_two_processes_train_the_same_batches_to_the_same_losses(shards, tmp_pat
             )
     steps = [[line["active"] for line in lines[name] if line["record"] == "StepRecord"] for name in ("one", "two")]
     assert steps[0] == steps[1]
+
+
+def test_a_run_of_two_processes_goes_on_in_one(shards, tmp_path, environment):
+    options = {"train__epochs": 2, "train__checkpoint_every": 3, "train__micro_batch_size": 2, "report__every": 1}
+    for name, launcher in (("one", PLAIN), ("two", TWO)):
+        code, _, err = finish(start(launcher, flags(shards, tmp_path / name, **options), environment))
+        assert code == 0, err
+    # As if the two had been killed in the middle of the second epoch.
+    shutil.rmtree(tmp_path / "two" / "checkpoints" / "epoch-000002-step-00000000")
+    code, _, err = finish(start(PLAIN, flags(shards, tmp_path / "two", run__if_exists="resume", **options), environment))
+    assert code == 0, err
+    epochs = [[line for line in results(records(tmp_path / name)) if line["record"] == "EpochRecord"] for name in ("one", "two")]
+    assert len(epochs[0]) == len(epochs[1]) == 2
+    for one, two in zip(*epochs, strict=True):
+        assert two["task_losses"] == pytest.approx(one["task_losses"], rel=1e-5)
+        assert two["active_shares"] == one["active_shares"]
+
+
+def test_a_launcher_that_is_terminated_takes_the_training_with_it(shards, tmp_path, environment):
+    launcher = start(ONE, flags(shards, tmp_path / "run", train__epochs=1000, report__every=1), environment)
+    journal = tmp_path / "run" / "records.jsonl"
+    wait_for(launcher, journal, '"StepRecord", "epoch": 1')
+    launcher.send_signal(signal.SIGTERM)
+    finish(launcher)
+    # The pipes are closed only when the training, too, has ended.
+    assert '"EndRecord", "reason": "stopped"' in journal.read_text()
+    assert list((tmp_path / "run" / "checkpoints").glob("epoch-*"))
 
 
 @pytest.fixture(scope="module")

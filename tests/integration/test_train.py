@@ -75,20 +75,23 @@ def test_gradient_accumulation_gives_the_same_losses(shards, tmp_path, reference
             assert line["task_losses"] == pytest.approx(expected["task_losses"], rel=1e-4)
 
 
-def stop_after(monkeypatch, stops: list[tuple[int, int]]) -> None:
-    """Make the runs that follow stop at these positions, one each, as a signal would make them."""
+def stop_after(monkeypatch, stops: list[tuple[int, int]], asked: int = 1) -> None:
+    """Make the runs that follow stop at these positions, one each, as a signal would make them: when asked for the n-th time there."""
+    times = [0]
 
     def agreed(_stop, **_):
         position = current[0].position
-        if stops and (position.epoch, position.step) == stops[0]:
-            stops.pop(0)
-            return True
-        return False
+        times[0] += bool(stops) and (position.epoch, position.step) == stops[0]
+        if times[0] < asked:
+            return False
+        times[0] = 0
+        stops.pop(0)
+        return True
 
     current = []
     monkeypatch.setattr(trainer_module.StopRequest, "agreed", agreed)
     original = trainer_module.Trainer.__init__
-    monkeypatch.setattr(trainer_module.Trainer, "__init__", lambda self, parts: (current.insert(0, self), original(self, parts))[1])
+    monkeypatch.setattr(trainer_module.Trainer, "__init__", lambda self, *built: (current.insert(0, self), original(self, *built))[1])
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,17 @@ def test_a_stopped_and_resumed_run_is_the_same_run(shards, tmp_path, reference, 
 
 
 @pytest.mark.parametrize(
+    ("position", "asked"), [((1, 6), 2), ((1, 6), 3), ((2, 0), 1), ((3, 0), 2)], ids=["val", "late-in-val", "after-val", "test"]
+)
+def test_a_run_stopped_in_evaluation_is_the_same_run(shards, tmp_path, reference, monkeypatch, position, asked):
+    stop_after(monkeypatch, [position], asked)
+    with pytest.raises(Interrupted, match=f"in epoch {position[0]} after {position[1]} of 6 steps"):
+        train(shards, tmp_path / "run")
+    train(shards, tmp_path / "run", run__if_exists="resume")
+    assert_same_run(tmp_path / "run", reference)
+
+
+@pytest.mark.parametrize(
     "options",
     [
         {"optimizer__schedule": "cosine", "optimizer__warmup_steps": 4, "optimizer__weight_decay": 0.01, "optimizer__trunk_lr": 1e-4},
@@ -117,9 +131,10 @@ def test_a_stopped_and_resumed_run_is_the_same_run(shards, tmp_path, reference, 
 def test_resuming_is_exact_whatever_has_a_memory(shards, tmp_path, monkeypatch, options):
     options = options | {"train__epochs": 2}
     train(shards, tmp_path / "whole", **options)
-    stop_after(monkeypatch, [(1, 2)])
-    with pytest.raises(Interrupted):
-        train(shards, tmp_path / "parts", **options)
+    stop_after(monkeypatch, [(1, 2), (1, 6)])
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            train(shards, tmp_path / "parts", **(options | {"run__if_exists": "resume"}))
     train(shards, tmp_path / "parts", run__if_exists="resume", **options)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
@@ -184,9 +199,7 @@ def test_a_task_with_one_class_warns_and_has_no_ranking(tmp_path, capsys):
     lines = train(pack(source, tmp_path / "shards"), tmp_path / "run", train__epochs=2)
     assert "task Bald has one class only in the training split" in capsys.readouterr().out
     bald = [line["metrics"][1] for line in lines if line["record"] == "EvalRecord"]
-    assert all(
-        (m["auroc"], m["balanced_accuracy"], m["accuracy"]) == (None, None, m["accuracy"]) and m["accuracy"] is not None for m in bald
-    )
+    assert [(m["auroc"], m["balanced_accuracy"], m["accuracy"] is None) for m in bald] == [(None, None, False)] * 3
 
 
 @pytest.mark.parametrize(
@@ -196,21 +209,46 @@ def test_a_task_with_one_class_warns_and_has_no_ranking(tmp_path, capsys):
         ({"data__shards": "/nowhere"}, DataError, "/nowhere: is not a data set"),
         ({"train__batch_size": 64}, ConfigurationError, "the training split has 52 samples, too few for one batch of 64"),
         ({"train__precision": "fp16"}, ConfigurationError, "train.precision fp16 needs a GPU"),
-        ({"optimizer__lr": 1e30, "train__epochs": 1}, DivergenceError, "epoch 0, step 1: the loss is"),
+        ({"pipeline__decoder": "gpu"}, ConfigurationError, "pipeline.decoder gpu has no effect: the run is on cpu"),
+        ({"optimizer__warmup_steps": 18}, ConfigurationError, "optimizer.warmup_steps is 18, but the whole run has 18 steps"),
+        ({"model__tap": "pool9"}, ConfigurationError, "model.tap: there is no stage 'pool9'"),
     ],
 )
-def test_what_cannot_work_is_refused_in_words(shards, tmp_path, options, error, message):
+def test_what_cannot_work_is_refused_in_words_and_leaves_nothing(shards, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
         train(shards, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"report__every": 1}, "epoch 0, step 1: the loss is"),
+        ({"report__every": 100, "train__checkpoint_every": 3}, "holds values that are not finite|the loss is"),
+        ({"train__batch_size": 52, "train__micro_batch_size": 8}, "output for task 'Young' is not finite"),
+    ],
+    ids=["at-a-report", "at-a-checkpoint", "in-evaluation"],
+)
+def test_a_run_that_diverges_stops_in_words_and_leaves_no_bad_checkpoint(shards, tmp_path, options, message):
+    with pytest.raises(DivergenceError, match=message):
+        train(shards, tmp_path / "run", optimizer__lr=1e30, train__epochs=1, **options)
+    assert not list((tmp_path / "run").glob("checkpoints/*"))
+    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_an_existing_folder_is_not_touched_unasked(shards, tmp_path, reference):
     with pytest.raises(ConfigurationError, match=r"is not empty; add --run.if_exists resume or replace"):
         train(shards, reference)
+    (tmp_path / "config.yaml").touch()
     (tmp_path / "thesis.tex").touch()
     for choice in ("resume", "replace"):
         with pytest.raises(ConfigurationError, match=r"holds no run; name another folder"):
             train(shards, tmp_path, run__if_exists=choice)
     with pytest.raises(ConfigurationError, match=r"cannot be used"):
         train(shards, tmp_path / "thesis.tex")
+    shutil.copytree(reference, tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").touch()
+    with pytest.raises(ConfigurationError, match=r"holds 'notes.txt', which no run wrote"):
+        train(shards, tmp_path / "run", run__if_exists="replace")
     assert (tmp_path / "thesis.tex").exists()
+    assert (tmp_path / "run" / "model.safetensors").exists()

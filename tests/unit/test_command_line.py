@@ -88,11 +88,19 @@ def test_mistyped_flags_name_their_neighbour():
         parse(["--config"])
 
 
-def test_a_value_of_the_wrong_type_exits_2(capsys):
-    with pytest.raises(SystemExit) as exit_info:
-        parse([*NEEDED, "--train.epochs", "many"])
-    assert exit_info.value.code == 2
-    assert "--train.epochs" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--train.epochs", "many"], r"^Error parsing --train.epochs: invalid literal .*'many'; see --help$"),
+        (["--train.precision", "fp8"], "invalid choice 'fp8' for argument '--train.precision'"),
+        (["--train.epochs"], "--train.epochs"),
+        (["3"], "3"),
+    ],
+)
+def test_values_that_do_not_fit_are_one_line(flags, message, capsys):
+    with pytest.raises(ConfigurationError, match=message):
+        parse([*NEEDED, *flags])
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_value_out_of_range_is_named():

@@ -42,6 +42,10 @@ from shards.errors import ConfigurationError
         (lambda: TrainConfig(checkpoint_every=-1), "train.checkpoint_every is -1"),
         (lambda: ReportConfig(every=0), "report.every is 0"),
         (lambda: whole(optimizer=OptimizerConfig(trunk_lr=1e-4)), "optimizer.trunk_lr has no effect with model.train_from heads"),
+        (
+            lambda: whole(model=ModelConfig(task_taps={"Young": "logits"})),
+            "model.task_taps gives Young the stage logits, which is model.tap",
+        ),
         (lambda: whole(model=ModelConfig(task_taps={"Bald": "fc7"})), "model.task_taps names Bald, which data.tasks lacks"),
     ],
 )

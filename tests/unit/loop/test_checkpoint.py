@@ -19,10 +19,10 @@ def snapshot(value: float = 1.0) -> Snapshot:
 
 
 def test_round_trip(tmp_path):
-    write_checkpoint(tmp_path / "c", 12, snapshot())
+    write_checkpoint(tmp_path / "c", 0, 12, snapshot())
     path = latest_checkpoint(tmp_path / "c")
     assert path is not None
-    assert path.name == "step-0000000012"
+    assert path.name == "epoch-000000-step-00000012"
     read = read_checkpoint(path)
     assert read.state == snapshot().state
     assert torch.equal(read.tensors["model"]["w"], torch.ones(3, 2))
@@ -34,24 +34,39 @@ def test_round_trip(tmp_path):
 def test_the_newest_two_stay_and_unfinished_ones_do_not_count(tmp_path):
     assert latest_checkpoint(tmp_path / "none") is None
     for step in (5, 100, 20, 1000):
-        write_checkpoint(tmp_path, step, snapshot(step))
-    (tmp_path / ".step-0000009999.tmp").mkdir()
+        write_checkpoint(tmp_path, 0, step, snapshot(step))
+    (tmp_path / ".epoch-000000-step-00009999.tmp").mkdir()
     newest = latest_checkpoint(tmp_path)
     assert newest is not None
-    assert newest.name == "step-0000001000"
-    assert sorted(path.name for path in tmp_path.glob("step-*")) == ["step-0000000100", "step-0000001000"]
-    write_checkpoint(tmp_path, 1000, snapshot(7))
+    assert newest.name == "epoch-000000-step-00001000"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == [
+        "epoch-000000-step-00000100",
+        "epoch-000000-step-00001000",
+    ]
+    write_checkpoint(tmp_path, 0, 1000, snapshot(7))
+    assert not list(tmp_path.glob("*.old"))
     assert read_checkpoint(newest).tensors["model"]["w"][0, 0] == 7
+
+
+def test_the_end_of_an_epoch_and_the_beginning_of_the_next_are_two_checkpoints(tmp_path):
+    write_checkpoint(tmp_path, 0, 6, snapshot(1))
+    write_checkpoint(tmp_path, 1, 0, snapshot(2))
+    newest = latest_checkpoint(tmp_path)
+    assert newest is not None
+    assert read_checkpoint(newest).tensors["model"]["w"][0, 0] == 2
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
 def test_damage_is_found(tmp_path, name):
-    write_checkpoint(tmp_path, 1, snapshot())
-    path = tmp_path / "step-0000000001" / name
+    write_checkpoint(tmp_path, 0, 1, snapshot())
+    path = tmp_path / "epoch-000000-step-00000001" / name
     data = bytearray(path.read_bytes())
     data[-1] ^= 4
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match=rf"{name}: is damaged .*delete .*step-0000000001 to go on from the checkpoint before it"):
+    with pytest.raises(
+        CheckpointError, match=rf"{name}: is damaged .*delete .*epoch-000000-step-00000001 to go on from the checkpoint before it"
+    ):
         read_checkpoint(path.parent)
     path.write_bytes(data[:-1])
     with pytest.raises(CheckpointError, match="is damaged"):
@@ -63,23 +78,23 @@ def test_damage_is_found(tmp_path, name):
 
 @pytest.mark.parametrize(("content", "message"), [("{", "is not JSON"), ("[]", "no JSON object"), ("{}", "does not list state.json")])
 def test_damaged_checksums_are_found(tmp_path, content, message):
-    write_checkpoint(tmp_path, 1, snapshot())
-    (tmp_path / "step-0000000001" / "checksums.json").write_text(content)
+    write_checkpoint(tmp_path, 0, 1, snapshot())
+    (tmp_path / "epoch-000000-step-00000001" / "checksums.json").write_text(content)
     with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(tmp_path / "step-0000000001")
+        read_checkpoint(tmp_path / "epoch-000000-step-00000001")
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path):
-    write_checkpoint(tmp_path, 1, snapshot())
+    write_checkpoint(tmp_path, 0, 1, snapshot())
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
     try:
-        with pytest.raises(CheckpointError, match=r"step-0000000002: cannot be written \(File too large\)"):
-            write_checkpoint(tmp_path, 2, Snapshot(tensors={"model": {"w": torch.zeros(100_000)}}, state={}))
+        with pytest.raises(CheckpointError, match=r"epoch-000000-step-00000002: cannot be written \(File too large\)"):
+            write_checkpoint(tmp_path, 0, 2, Snapshot(tensors={"model": {"w": torch.zeros(100_000)}}, state={}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert os.listdir(tmp_path) == ["step-0000000001"]
-    assert read_checkpoint(tmp_path / "step-0000000001").state == snapshot().state
+    assert os.listdir(tmp_path) == ["epoch-000000-step-00000001"]
+    assert read_checkpoint(tmp_path / "epoch-000000-step-00000001").state == snapshot().state
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ class Tiny(nn.Module):
         self.trunk = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh())
         self.heads = nn.ModuleList(nn.Linear(5, 1) for _ in range(NUM_TASKS))
 
-    def forward(self, images):
+    def forward(self, images, active=None):
         features = self.trunk(images)
-        return torch.cat([head(features) for head in self.heads], dim=1)
+        inputs = [features if active is None or active[task] else features.detach() for task in range(NUM_TASKS)]
+        return torch.cat([head(value) for head, value in zip(self.heads, inputs, strict=True)], dim=1)
 
 
 def batch(seed=0, size=8) -> Batch:
@@ -88,6 +89,22 @@ def test_gradients_are_those_of_the_step_loss():
     for name, parameter in reference.named_parameters():
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         assert torch.allclose(before[name] - module.state_dict()[name], gradient, atol=1e-7), name
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_a_head_may_be_dropped_before_its_first_update(name):
+    from engine.config import ModelConfig, OptimizerConfig
+    from engine.loop.optimizer import build_optimizer
+    from engine.model.multitask import MultitaskModel
+
+    torch.manual_seed(0)
+    module = MultitaskModel(ModelConfig(trunk="vgg11", weights="none", tap="conv1_1", train_from="all"), ("a", "b", "c"))
+    accelerator = Accelerator(cpu=True)
+    model, optimizer = accelerator.prepare(module, build_optimizer(OptimizerConfig(name=name), module))
+    step = TrainStep(accelerator, model, module.heads, optimizer, pos_weight=None, micro_batch_size=None)
+    for mask in ([True, False, True], [True, True, False], [True, True, True]):
+        step(batch(), np.array(mask))
+    assert all(parameter.isfinite().all() for parameter in module.parameters())
 
 
 @pytest.mark.parametrize("micro_batch_size", [1, 3, 8, 100])

@@ -85,12 +85,40 @@ def test_frozen_stages_get_no_gradient_and_stay_in_evaluation_mode(train_from, f
         ({"task_taps": {"Bald": "pol3"}}, "there is no stage 'pol3'; did you mean 'pool"),
         ({"train_from": "conv9_1"}, "model.train_from: there is no stage 'conv9_1'"),
         ({"train_from": "fc6"}, "model.train_from fc6 comes after the deepest tap pool3"),
+        ({"tap": "fc6", "tap_grid": 2}, "model.tap_grid 2 has no effect: no task reads a convolutional stage"),
         ({"weights": "IMAGENET1K_V2"}, "model.weights 'IMAGENET1K_V2': no such file, and vgg11 has IMAGENET1K_V1 or none; did you mean"),
     ],
 )
 def test_wrong_settings_are_named(options, message):
     with pytest.raises(ConfigurationError, match=message):
         model(**options)
+
+
+@pytest.mark.parametrize("where", ["weight", "bias"])
+def test_a_nan_in_a_dropped_head_reaches_nothing_shared(where):
+    staged = model(train_from="all")
+    with torch.no_grad():
+        getattr(staged.heads[1][0], where).fill_(float("nan"))
+    logits = staged(torch.rand(2, 3, 32, 32), torch.tensor([True, False, True]))
+    assert logits.isnan().any(0).tolist() == [False, True, False]
+    torch.where(torch.tensor([True, False, True]), logits.sigmoid(), 0).sum().backward()
+    shared = [parameter.grad for name, parameter in staged.named_parameters() if not name.startswith("heads.")]
+    assert all(gradient is not None and gradient.isfinite().all() and gradient.any() for gradient in shared)
+
+
+def test_what_depends_on_how_a_batch_is_split():
+    assert not model(train_from="all").depends_on_batch_split()
+    assert not model(trunk="vgg11_bn", train_from="heads").depends_on_batch_split()
+    assert model(trunk="vgg11_bn", train_from="conv3_1").depends_on_batch_split()
+    assert model(tap="fc7", train_from="fc7").depends_on_batch_split()
+
+
+def test_the_frozen_digest_tells_frozen_weights_apart():
+    first, same, other = (model(train_from="conv2_1") for _ in range(3))
+    with torch.no_grad():
+        other.trunk.stages["conv1_1"][0].bias[0] += 1
+        same.heads[0][0].bias[0] += 1
+    assert first.frozen_digest() == same.frozen_digest() != other.frozen_digest()
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])

@@ -7,7 +7,7 @@ def test_the_header(make):
         "run trial",
         "  model      vgg16, trunk frozen",
         "             138,422,128 parameters, 64,584 trainable",
-        "  device     NVIDIA H100 × 2 · precision bf16",  # noqa: RUF001
+        "  device     NVIDIA H100 × 2 · precision bf16",
         "  training   dst scheduler · batch 100 (25 per pass) · 3 epochs of 40 steps",
         "  images     train 4,000 · val 400 · test 500",
         "  positives  Young 75 %, Wearing_Hat n/a",

@@ -133,6 +133,38 @@ def test_rows_and_images_must_match(damaged, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_keys_as_long_as_ustar_allows_keep_index_and_tar_in_step(tmp_path):
+    source = write_celeba(tmp_path / "celeba", num_images=3)
+    for path in [*(source / "img_align_celeba").iterdir()]:
+        path.rename(path.with_name(path.stem + "k" * 90 + ".jpg"))
+    for name in ("list_attr_celeba.txt", "list_eval_partition.txt"):
+        (source / name).write_text((source / name).read_text().replace(".jpg", "k" * 90 + ".jpg"))
+    dataset = ShardDataset(pack(source, tmp_path / "out", shards=1))
+    for sample_id, row in enumerate(dataset.index):
+        with tarfile.open(dataset.shard_path(row["shard"])) as tar:
+            member = tar.getmember(f"{dataset.key(sample_id)}.jpg")
+            assert (member.offset_data, member.size) == (row["offset"], row["size"])
+            # A USTAR header and nothing before it: PAX would have put one of its own there.
+            assert member.offset + 512 == member.offset_data
+            assert not member.pax_headers
+            assert dataset.shard_path(row["shard"]).read_bytes()[member.offset + 257 : member.offset + 263] == b"ustar\x00"
+
+
+def test_what_an_unfinished_attempt_left_is_replaced(celeba, shards, tmp_path):
+    out = tmp_path / shards.name
+    pack(celeba, out, shards=7)
+    (out / "manifest.json").unlink()
+    (out / ".unfinished").touch()
+    assert digests(pack(celeba, out)) == digests(shards)
+
+
+def test_a_folder_of_tars_that_packing_did_not_begin_is_left_alone(celeba, tmp_path):
+    (tmp_path / "train-000000.tar").write_bytes(b"years of work")
+    with pytest.raises(ConfigurationError, match=r"is not empty \(holds 'train-000000.tar'\)"):
+        pack(celeba, tmp_path)
+    assert (tmp_path / "train-000000.tar").read_bytes() == b"years of work"
+
+
 def test_the_output_must_be_free(celeba, shards, tmp_path):
     with pytest.raises(ConfigurationError, match="already holds a data set"):
         pack(celeba, shards)

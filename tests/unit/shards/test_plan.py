@@ -25,6 +25,7 @@ def test_keys_are_the_stems():
         (["a b.jpg"], "image 'a b.jpg': its name"),
         (["../a.jpg"], "image '../a.jpg'"),
         (["a.b.jpg"], "image 'a.b.jpg'"),
+        ([f"{'k' * 97}.jpg"], "becomes the key: 1 to 96 letters"),
         (["a.jpg", "a.jpeg"], "'a.jpg' and 'a.jpeg' have the same key 'a'"),
     ],
 )
