@@ -13,7 +13,7 @@ from engine.dst.history import LossHistory
 from engine.dst.signals import count_metric, depth_metric, incompleteness_metric, stagnancy_metric
 
 
-class DroppedScheduledTask:
+class DroppedScheduledTask(LossHistory):
     """P(k, t) = λd·Pd + λc·Pc + λu·Pu + λr·Pr + λb·1, with weights λ >= 0 that sum to 1.
 
     Pd and Pc stay the same for the whole run; Pu (training incompleteness) and Pr (network stagnancy) follow the losses of
@@ -33,7 +33,7 @@ class DroppedScheduledTask:
             counts: [T] training samples per task that count.
             seed: The run's seed.
         """
-        self._history = LossHistory(tasks)
+        super().__init__(tasks)
         self._config = config
         self._seed = seed
         constant = (depth_metric(np.array(depths, np.float64)), count_metric(np.array(counts, np.float64)), np.ones(len(tasks)))
@@ -49,22 +49,14 @@ class DroppedScheduledTask:
         """Return [T]: the tasks drawn for a step (or for the whole epoch, by configuration)."""
         return draw_mask(self._cached(epoch), self._seed, epoch, step if self._config.granularity == "step" else 0)
 
-    def observe(self, epoch: int, losses: Sequence[float]) -> None:
-        """Take in V of a finished epoch."""
-        self._history.observe(epoch, losses)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the losses seen so far: with seed and configuration they are all there is."""
-        return self._history.state_dict()
-
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self._history.load_state_dict(state)
+        """Restore what `state_dict` returned: the losses seen so far, which with seed and configuration are all there is."""
+        super().load_state_dict(state)
         self._cached.cache_clear()
 
     def _probabilities(self, epoch: int) -> NDArray[np.float64]:
-        history = self._history.before(epoch)
-        incompleteness = stagnancy = np.ones(len(self._history.tasks))
+        history = self.before(epoch)
+        incompleteness = stagnancy = np.ones(len(self.tasks))
         if epoch >= 1:
             incompleteness = incompleteness_metric(history[0], history[-1])
         if epoch >= 2:

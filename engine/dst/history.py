@@ -1,4 +1,4 @@
-"""The memory that every scheduler has: the tasks' mean losses of finished epochs."""
+"""The memory that every scheduler has, and derives from: the tasks' mean losses of finished epochs."""
 
 import math
 from collections.abc import Sequence
