@@ -123,7 +123,7 @@ class Loader:
                 (images,) = self._graph.run()
             else:
                 # The outputs are ordered on torch's stream: nobody waits on the host.
-                (images,) = self._graph.run(torch.cuda.current_stream(self._place.device).cuda_stream)
+                (images,) = self._graph.run(torch.cuda.current_stream(self._place.device))
         except RuntimeError as error:
             raise self._explain(error) from error
         return torch.from_dlpack(images.as_tensor())
