@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -15,6 +16,8 @@ from shards.errors import ConfigurationError, DropstreamError
 Options = TypeVar("Options")
 
 DEBUG_FLAG = "--debug"
+_RULE = re.compile(r"[╭╮╰╯─+-]+")
+"""A horizontal line of a box, nothing else on it."""
 
 
 def run(options_type: type[Options], function: Callable[[Options], None]) -> NoReturn:
@@ -44,8 +47,9 @@ def parse_flags(options_type: type[Options], arguments: Sequence[str], **setting
     except SystemExit as exit_info:
         if not exit_info.code:
             raise
-        # tyro draws a box with help around it; its first paragraph is the complaint.
-        lines = [line.strip("│╭╮╰╯─ ") for line in complaint.getvalue().splitlines()]
+        # tyro draws a box with help around it, in Unicode or ASCII as the locale has it; its first paragraph is the complaint.
+        inner = [line.strip("│| ") for line in complaint.getvalue().splitlines()]
+        lines = ["" if _RULE.fullmatch(line) else line for line in inner]
         paragraph = itertools.takewhile(bool, itertools.dropwhile(lambda line: not line, lines[1:]))
         raise ConfigurationError(f"{' '.join(paragraph)}; see --help") from exit_info
 
