@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import tyro
 import yaml
 
 from engine.config import Config
@@ -39,7 +40,8 @@ def parse(arguments: Sequence[str]) -> Config:
         if flag.startswith("--") and name not in (*_KEYS, "help"):
             raise ConfigurationError(f"unknown option {flag!r}{did_you_mean(name, [*_KEYS, 'config'])}")
     from_files = [flag for file in files for flag in read_file(file)]
-    return parse_flags(Config, [*from_files, *flags], use_underscores=True, prog="engine/train.py")
+    # Without flag conversion a switch takes a value: a file's `mirror: true` can then be undone on the command line.
+    return parse_flags(Config, [*from_files, *flags], use_underscores=True, prog="engine/train.py", config=(tyro.conf.FlagConversionOff,))
 
 
 def read_file(path: Path) -> list[str]:

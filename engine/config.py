@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from shards.errors import ConfigurationError
+from shards.storage import is_url
 
 DEFAULT_TASKS = (
     "Arched_Eyebrows",
@@ -46,8 +47,10 @@ class RunConfig:
 class DataConfig:
     """What is learnt from."""
 
-    shards: Path
-    """Folder written by tools/make_shards."""
+    shards: str
+    """Folder written by tools/make_shards, or its URL."""
+    cache: Path | None = None
+    """Folder for copies of data sets that lie at a URL; each is downloaded once, verified and reused."""
     tasks: tuple[str, ...] = DEFAULT_TASKS
     """Attributes to learn, one task each, or the single word `all`."""
 
@@ -56,6 +59,9 @@ class DataConfig:
         _check(len(self.tasks) > 0, "data.tasks is empty, expected attribute names or the word all")
         twice = sorted({name for name in self.tasks if self.tasks.count(name) > 1})
         _check(not twice, f"data.tasks names {', '.join(twice)} twice")
+        remote = is_url(self.shards)
+        _check(not remote or self.cache is not None, f"data.shards is the URL {self.shards}; name a folder for its copy with data.cache")
+        _check(remote or self.cache is None, f"data.cache has no effect: data.shards {self.shards} is no URL; leave it out")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import time
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -12,7 +13,7 @@ from accelerate.utils import GradientAccumulationPlugin
 
 from engine.chance import torch_seed
 from engine.command_line import to_yaml
-from engine.config import Config
+from engine.config import Config, DataConfig
 from engine.dst.build import build_scheduler
 from engine.loop.optimizer import build_optimizer
 from engine.loop.parts import Parts
@@ -39,7 +40,7 @@ def run(config: Config) -> None:
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     accelerator = _accelerator(config)
-    dataset = ShardDataset(config.data.shards)
+    dataset = ShardDataset(_local_folder(config.data))
     tasks = choose_tasks(config.data.tasks, dataset)
     _check(config, dataset, accelerator)
     parts = _build_parts(config, accelerator, dataset, tasks)
@@ -58,6 +59,15 @@ def run(config: Config) -> None:
         emit(run_record(parts, trainer, tasks, started))
         trainer.fit()
     accelerator.end_training()
+
+
+def _local_folder(data: DataConfig) -> Path:
+    if data.cache is None:
+        return Path(data.shards)
+    # Imported here: a data set on this machine needs no fsspec.
+    from shards.cache import local_copy
+
+    return local_copy(data.shards, data.cache)
 
 
 def _ignore(_record: Record) -> None:

@@ -16,6 +16,7 @@ from engine.model.multitask import MultitaskModel
 from engine.records import RunRecord
 from engine.tasks import Tasks
 from shards.dataset import ShardDataset
+from shards.manifest import ARRAYS
 
 _LIBRARIES = ("dropstream", "torch", "torchvision", "accelerate", "numpy")
 
@@ -24,6 +25,7 @@ _FREE_SETTINGS = (
     "run.dir",
     "run.if_exists",
     "data.shards",
+    "data.cache",
     "pipeline.threads",
     "pipeline.prefetch",
     "pipeline.check_crc",
@@ -50,7 +52,7 @@ def identity(config: Config, dataset: ShardDataset, module: MultitaskModel, worl
         free -= {"train.micro_batch_size"}
         settings["number of processes"] = str(world_size)
     return {name: value for name, value in settings.items() if name not in free} | {
-        "data set": ", ".join(f"{name} {digest[:16]}" for name, digest in sorted(dataset.manifest.arrays.items())),
+        "data set": ", ".join(f"{name} {dataset.manifest.files[name].sha256[:16]}" for name in sorted(ARRAYS)),
         # Frozen weights are not in a checkpoint, but must be the same.
         "frozen weights": module.frozen_digest(),
     }

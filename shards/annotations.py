@@ -13,11 +13,24 @@ NOT_LABELLED = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotations:
-    """Labels of N images and A attributes, in the order of the file they were read from."""
+    """Labels of N images and A attributes, in the order of the file they were read from.
+
+    Ten million rows must fit, so names are one array of fixed width, not a list of strings.
+    """
 
     attributes: tuple[str, ...]
     """Attribute names, in column order."""
-    files: tuple[str, ...]
-    """Image file names, one per row, each once."""
+    files: NDArray[np.bytes_]
+    """[N] image files in UTF-8, relative to the folder of images with `/` between the parts, one per row, each once."""
     labels: NDArray[np.int8]
     """[N, A]: 1, 0 or -1 (not labelled)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Partition:
+    """Which split each image belongs to."""
+
+    files: NDArray[np.bytes_]
+    """[N] image files in UTF-8, each once."""
+    codes: NDArray[np.uint8]
+    """[N] split codes."""

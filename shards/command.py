@@ -43,7 +43,7 @@ def parse_flags(options_type: type[Options], arguments: Sequence[str], **setting
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(options_type, args=arguments, config=(tyro.conf.FlagConversionOff,), **settings)
+            return tyro.cli(options_type, args=arguments, **settings)
     except SystemExit as exit_info:
         if not exit_info.code:
             raise

@@ -1,5 +1,6 @@
 """A packed data set opened for reading: memory-mapped index, labels and keys, and the paths of the shards."""
 
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from shards.annotations import SPLITS
 from shards.errors import DataError
-from shards.manifest import Manifest, load_manifest
+from shards.files import probe
+from shards.manifest import ARRAYS, Manifest, load_manifest
 from shards.tar import INDEX_DTYPE
 
 
@@ -38,6 +40,7 @@ class ShardDataset:
         self.labels: NDArray[np.int8] = _map_array(folder / "labels.npy")
         self.keys: NDArray[np.bytes_] = _map_array(folder / "keys.npy")
         self._check_shapes()
+        self._check_probes()
         self._check_shard_sizes()
 
     def __len__(self) -> int:
@@ -67,6 +70,15 @@ class ShardDataset:
         if self.index.dtype != INDEX_DTYPE:
             raise DataError(f"{self.folder / 'index.npy'}: has other columns than format version 1; pack the data set again")
 
+    def _check_probes(self) -> None:
+        """Tell arrays of another packing from the manifest's own: they may have the same shape."""
+        for name in ARRAYS:
+            if probe(self.folder / name) != self.manifest.files[name].probe_sha256:
+                raise DataError(
+                    f"{self.folder / name}: is not the file that the manifest means (stale, foreign or damaged); restore it, or run "
+                    "tools/check_shards --rebuild-index"
+                )
+
     def _check_shard_sizes(self) -> None:
         for shard in self.manifest.shards:
             path = self.folder / shard.name
@@ -83,5 +95,6 @@ def _map_array(path: Path) -> NDArray[Any]:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); pack the data set again") from error
-    except ValueError as error:
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+        # NumPy reads the head with Python's own parser, whose errors come through.
         raise DataError(f"{path}: is not an array file ({error}); pack the data set again") from error

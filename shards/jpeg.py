@@ -1,34 +1,230 @@
-"""Is this file a JPEG that every decoder will decode?"""
+"""Which images may be packed: the one policy, so that packing, training and evaluation see the same pixels the same way up.
+
+Taken, by content and not by name:
+
+- 8-bit, Huffman-coded JPEGs: baseline, extended sequential or progressive, 1x1 up to `MAX_PIXELS`;
+- grey, which becomes three equal channels, or YCbCr with its colours stored whole, halved or quartered as usual;
+- any EXIF orientation: the upright picture is trained on, and width and height are the upright ones. An orientation of 0 or above 8, and
+  a damaged EXIF block that turns nothing, mean upright;
+- bytes after the end marker, as cameras append them.
+
+Refused, each with its reason: an empty file; another format, whatever its name; CMYK, two-channel and RGB-coded JPEGs; 12-bit, lossless,
+arithmetic and hierarchical coding; more pixels or scans than the limits, told from the header alone; EXIF that readers understand
+differently; a header or file that ends early; with `decode`, anything that libjpeg-turbo complains about.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
 
 import simplejpeg
 
-from shards.errors import DataError
+from shards.exif import read_orientation
 
-_SOI = b"\xff\xd8"
 MAX_PIXELS = 64 * 2**20
 """Largest image that is decoded; more is taken for a decompression bomb."""
+MAX_BYTES = 64 * 2**20
+"""Largest file that is read."""
+MAX_SEGMENTS = 2000
+"""Most header segments that are looked at; real files have tens, one with a large colour profile some hundreds."""
+MAX_SCANS = 256
+"""Most passes over the image; after as many DALI's decoder gives up and logs an error."""
+
+_SOS, _FILL_BYTES, _EXIF, _ADOBE, _PROGRESSIVE = 0xFFDA, 0xFFFF, 0xFFE1, 0xFFEE, 0xC2
+_FRAMES = (0xFFC0, 0xFFC1, 0xFFC2)
+_FRAME_KEY = _FRAMES[0]
+_REFUSED = {0xFFC3: "lossless", 0xFFC9: "arithmetic", 0xFFCA: "arithmetic", 0xFFCB: "arithmetic", 0xFFF7: "JPEG-LS"} | dict.fromkeys(
+    (0xFFC5, 0xFFC6, 0xFFC7, 0xFFCD, 0xFFCE, 0xFFCF, 0xFFDE, 0xFFDF), "hierarchical"
+)
+_SUBSAMPLINGS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
+"""How many times wider and higher the brightness may be stored than the colours: what libjpeg-turbo, and so the strict check, knows."""
+_RARE = {(0x41, 0x21), (0x14, 0x12)}
+"""Ways to write (2, 1) and (1, 2) that it does not know."""
+_SEGMENT = struct.Struct(">HH")
+_FRAME = struct.Struct(">BHBHHB")
+_FILL = re.compile(b"\xff+")
+
+_REPLACE = "replace the file or remove its row"
+_RESAVE = "save it anew as an ordinary JPEG"
+_CONVERT = "convert it to JPEG"
+_FORMATS = tuple(
+    (re.compile(pattern, re.DOTALL), name, advice)
+    for pattern, name, advice in (
+        (rb"\x89PNG", "a PNG image", _CONVERT),
+        (rb"GIF8", "a GIF image", _CONVERT),
+        (rb"BM", "a BMP image", _CONVERT),
+        (rb"RIFF....WEBP", "a WebP image", _CONVERT),
+        (rb"II[*+]\0|MM\0[*+]", "a TIFF image", _CONVERT),
+        (rb"....ftypavi[fs]", "an AVIF image", _CONVERT),
+        (rb"....ftyp(he|mif1|msf1)", "a HEIC image", _CONVERT),
+        (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 image", _CONVERT),
+        (rb"\0\0\0\x0cJXL |\xff\x0a", "a JPEG XL image", _CONVERT),
+        (rb"%PDF", "a PDF document", _CONVERT),
+        (rb"(?i:(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|!--))", "an HTML page", "download the image again"),
+    )
+)
 
 
-def check_jpeg(data: bytes, *, name: str) -> tuple[int, int]:
-    """Decode a JPEG strictly and return its width and height in pixels.
+class BadImageError(ValueError):
+    """An image that may not be packed. The message is the reason and what to do, on one line, without the file's name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JpegHeader:
+    """What a JPEG says of itself."""
+
+    width: int
+    """Pixels of the upright picture."""
+    height: int
+    """Pixels of the upright picture."""
+    orientation: int
+    """EXIF orientation, 1 to 8."""
+    components: int
+    """1 for grey, 3 for colour."""
+    progressive: bool
+    """Whether the picture comes in passes over the whole."""
+    scan_start: int
+    """Offset in bytes of the first scan's header."""
+
+
+def check_jpeg(data: bytes, *, decode: bool) -> JpegHeader:
+    """Check that an image may be packed, and return its header.
 
     Args:
         data: The file's bytes.
-        name: What the error message calls it.
+        decode: Decode it strictly too; without, damage inside the compressed pixels goes unseen.
 
     Raises:
-        DataError: The bytes are not a JPEG, are cut or damaged, or claim more than `MAX_PIXELS` pixels (told from the header alone).
+        BadImageError: The policy above refuses it.
     """
-    if not data:
-        raise DataError(f"{name}: the image file is empty")
-    if not data.startswith(_SOI):
-        raise DataError(f"{name}: is not a JPEG (it begins with {data[:4].hex(' ')})")
+    header = read_header(data)
+    # Inside a scan 0xFF is followed by 0 or a restart marker only: what is found is a marker, or belongs to what follows the image.
+    if data.rfind(b"\xff\xd9", header.scan_start) < 0:
+        raise BadImageError(f"cannot be decoded (it has no end marker, so it is cut short); {_REPLACE}")
+    # A scan that holds all planes whole is the only one; libjpeg-turbo refuses another.
+    single = not header.progressive and data[header.scan_start + 4 : header.scan_start + 5] == bytes([header.components])
+    if not single and data.count(b"\xff\xda", header.scan_start) > MAX_SCANS:
+        raise BadImageError(f"has more than {MAX_SCANS} scans; {_RESAVE}")
+    if decode:
+        try:
+            # Grey and an eighth of the size: every byte is still entropy-decoded, which is where damage shows.
+            simplejpeg.decode_jpeg(data, "GRAY", min_factor=8, min_height=1, min_width=1)
+        except ValueError as error:
+            # The subsampling has been found usual: libjpeg-turbo complains of it where the tables in the header are damaged.
+            reason = "its tables are damaged" if "subsampling" in str(error) else " ".join(str(error).split())
+            raise BadImageError(f"cannot be decoded ({reason}); {_REPLACE}") from error
+    return header
+
+
+def read_header(data: bytes) -> JpegHeader:
+    """Read the segments before the first scan. Nothing is decoded, or allocated for the size that the header claims.
+
+    Raises:
+        BadImageError: It is no JPEG, or one of a kind that the policy above refuses.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        raise BadImageError(_describe(data))
     try:
-        height, width = map(int, simplejpeg.decode_jpeg_header(data)[:2])
-        if height * width > MAX_PIXELS:
-            raise DataError(f"{name}: claims {width}x{height} pixels, more than {MAX_PIXELS}; shrink it before packing")
-        # Grey skips the colour planes' transform; every byte is still entropy-decoded, which is where damage shows.
-        simplejpeg.decode_jpeg(data, "GRAY")
-    except ValueError as error:
-        raise DataError(f"{name}: cannot be decoded ({error}); replace the file or remove its row") from error
-    return width, height
+        found, scan_start = _read_segments(data)
+    except struct.error as error:
+        raise BadImageError(f"cannot be decoded (its header ends early); {_REPLACE}") from error
+    if _FRAME_KEY not in found:
+        raise BadImageError(f"cannot be decoded (its header lacks the image size); {_REPLACE}")
+    coding, width, height, components = _read_frame(found[_FRAME_KEY])
+    if components == 3 and found.get(_ADOBE, b"")[11:12] not in (b"", b"\1"):
+        # Which decoders heed Adobe's "these are not Y, Cb and Cr", and when, differs.
+        raise BadImageError(f"is an RGB-coded JPEG, and YCbCr is supported; {_RESAVE}")
+    orientation = read_orientation(found[_EXIF][6:]) if _EXIF in found else 1
+    if orientation is None:
+        raise BadImageError("has a damaged EXIF block that turns the picture; save it upright and without EXIF")
+    if orientation > 4:
+        width, height = height, width
+    return JpegHeader(
+        width=width,
+        height=height,
+        orientation=orientation,
+        components=components,
+        progressive=coding == _PROGRESSIVE,
+        scan_start=scan_start,
+    )
+
+
+def _read_segments(data: bytes) -> tuple[dict[int, bytes], int]:
+    """Return the segments that matter, any frame header under `_FRAME_KEY`, and where the first scan begins.
+
+    Raises:
+        struct.error: The data end.
+    """
+    found: dict[int, bytes] = {}
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        marker, length = _SEGMENT.unpack_from(data, at)
+        if marker == _FILL_BYTES and (fill := _FILL.match(data, at)):
+            at = fill.end() - 1
+            marker, length = _SEGMENT.unpack_from(data, at)
+        end = at + 2 + length
+        if marker == _SOS:
+            return found, at
+        if marker in _FRAMES:
+            _keep(found, _FRAME_KEY, data[at + 1 : end], "frame headers")
+        elif marker == _EXIF and data.startswith(b"Exif\0\0", at + 4, end):
+            # DALI sizes its output by one of several and turns the picture by another.
+            _keep(found, _EXIF, data[at + 4 : end], "EXIF blocks")
+        elif marker == _ADOBE and data.startswith(b"Adobe", at + 4, end):
+            found[_ADOBE] = data[at + 4 : end]
+        elif marker in _REFUSED:
+            raise BadImageError(f"is a JPEG of {_REFUSED[marker]} coding, which few decoders read; {_RESAVE}")
+        elif marker < 0xFFC0 or 0xFFD0 <= marker <= 0xFFD9 or length < 2:
+            # Restart, start, end and temporary markers have no length and no place here.
+            raise BadImageError(f"cannot be decoded (no header segment begins at byte {at}); {_REPLACE}")
+        at = end
+    raise BadImageError(f"has more than {MAX_SEGMENTS} header segments; {_RESAVE}")
+
+
+def _keep(found: dict[int, bytes], key: int, content: bytes, name: str) -> None:
+    if key in found:
+        raise BadImageError(f"holds two {name}; {_RESAVE}")
+    found[key] = content
+
+
+def _read_frame(frame: bytes) -> tuple[int, int, int, int]:
+    """Return coding, width, height and components, of a frame header from the second byte of its marker on."""
+    if len(frame) < _FRAME.size or len(frame) != _FRAME.size + 3 * frame[8]:
+        raise BadImageError(f"cannot be decoded (its frame header has the wrong length); {_REPLACE}")
+    coding, _, precision, height, width, components = _FRAME.unpack_from(frame)
+    if precision != 8:
+        raise BadImageError(f"has {precision} bits a channel, and 8 are supported; {_RESAVE}")
+    if components not in (1, 3):
+        kind = "CMYK" if components == 4 else f"{components}-channel"
+        raise BadImageError(f"is a {kind} JPEG, and grey and colour are supported; convert it to RGB and {_RESAVE}")
+    if not width or not height:
+        raise BadImageError(f"has no size ({width}x{height}); {_RESAVE}")
+    if width * height > MAX_PIXELS:
+        raise BadImageError(f"claims {width}x{height} pixels, more than {MAX_PIXELS}; shrink it before packing")
+    if components == 3:
+        _check_planes(frame[_FRAME.size :])
+    return coding, width, height, components
+
+
+def _check_planes(planes: bytes) -> None:
+    """Refuse three planes that are not Y, Cb and Cr, or are stored in sizes that decoders do not share.
+
+    Args:
+        planes: Name, sampling factors and table of each plane, a byte each.
+    """
+    if planes[::3] == b"RGB":
+        raise BadImageError(f"is an RGB-coded JPEG, and YCbCr is supported; {_RESAVE}")
+    luma, blue, red = planes[1::3]
+    across, down = (luma >> 4) / (blue >> 4 or 9), (luma & 15) / (blue & 15 or 9)
+    if blue != red or (across, down) not in _SUBSAMPLINGS or (luma, blue) in _RARE:
+        raise BadImageError(f"has the rare colour subsampling {luma:02x} {blue:02x} {red:02x}; {_RESAVE}")
+
+
+def _describe(data: bytes) -> str:
+    """Say what the bytes are, as they are no JPEG."""
+    if not data:
+        return f"is empty; {_REPLACE}"
+    for pattern, name, advice in _FORMATS:
+        if pattern.match(data):
+            return f"is not a JPEG but {name}; {advice}"
+    return f"is not a JPEG (it begins with {data[:4].hex(' ')}); {_REPLACE}"

@@ -1,20 +1,27 @@
 """`manifest.json`: what a data set consists of. A folder without it is not a data set; a shard not in it does not exist."""
 
 import dataclasses
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shards.annotations import SPLITS
 from shards.errors import DataError
 
 MANIFEST = "manifest.json"
+ARRAYS = ("index.npy", "labels.npy", "keys.npy")
+WIDS = "wids.json"
 FORMAT_VERSION = 1
+_CHECKSUM = "checksum"
+"""The last field of the file: SHA-256 of the others, so that an edit by hand (attributes in another order, say) is seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardEntry:
-    """One tar file."""
+    """One tar file and the DALI index beside it."""
 
     name: str
     """File name, `train-000000.tar`."""
@@ -23,9 +30,23 @@ class ShardEntry:
     samples: int
     """Samples in it."""
     bytes: int
-    """Size of the file."""
+    """Size of the tar."""
     sha256: str
-    """Hash of the file, hexadecimal."""
+    """Hash of the tar, hexadecimal."""
+    index_sha256: str
+    """Hash of the `.idx` file beside it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileEntry:
+    """A file that belongs to the data set and is not a shard."""
+
+    bytes: int
+    """Size."""
+    sha256: str
+    """Hash of the whole file, hexadecimal."""
+    probe_sha256: str
+    """Hash of a few of its pages, see `shards.files.probe`: what can be looked at whenever the data set is opened."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,16 +57,16 @@ class Manifest:
     """Version of the shard format."""
     attributes: tuple[str, ...]
     """Attribute names, in the order of the label columns."""
-    seed: int
-    """Seed of the splits and of the order of samples."""
+    seed: int | None
+    """Seed of the splits and of the order of samples; None where the manifest was made anew from the tars."""
     tool_version: str
     """Dropstream's version that wrote it."""
     source_digest: str
     """SHA-256 over all keys, labels, splits and image checksums, in sorted key order: equal for equal sources, whatever the seed."""
     shards: tuple[ShardEntry, ...]
     """The shards; a shard's number in `index.npy` is its position here."""
-    arrays: dict[str, str]
-    """File name of each array -> its SHA-256."""
+    files: dict[str, FileEntry]
+    """`index.npy`, `labels.npy`, `keys.npy` and `wids.json`."""
 
     def num_samples(self, split: str) -> int:
         """Return the number of samples of a split."""
@@ -54,30 +75,85 @@ class Manifest:
 
 def dump_manifest(manifest: Manifest) -> str:
     """Return the manifest as JSON text."""
-    return json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
+    fields = dataclasses.asdict(manifest)
+    return json.dumps(fields | {_CHECKSUM: _checksum(fields)}, indent=1) + "\n"
 
 
 def load_manifest(folder: Path) -> Manifest:
     """Read a data set's manifest.
 
     Raises:
-        DataError: There is none, it is damaged, or it is of another format version.
+        DataError: There is none, it is damaged or edited, or it is of another format version.
     """
     path = folder / MANIFEST
     try:
-        fields: Any = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise DataError(f"{folder}: is not a data set (no {MANIFEST}); make one with tools/make_shards") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text; restore it, or run tools/check_shards --rebuild-index") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_manifest(text, name=str(path))
+
+
+def parse_manifest(text: str, *, name: str) -> Manifest:
+    """Return the manifest that a JSON text holds.
+
+    Args:
+        text: The file's content.
+        name: What the error message calls it.
+
+    Raises:
+        DataError: It is damaged or edited, or of another format version.
+    """
+    try:
+        fields: Any = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{path}: is not JSON ({error}); pack the data set again") from error
+        raise DataError(f"{name}: is not JSON ({error}); restore it, or run tools/check_shards --rebuild-index") from error
     version = fields.get("format_version") if isinstance(fields, dict) else None
     if version != FORMAT_VERSION:
-        raise DataError(f"{path}: has format version {version!r}, this program reads {FORMAT_VERSION}; pack the data set again")
+        raise DataError(f"{name}: has format version {version!r}, this program reads {FORMAT_VERSION}; pack the data set again")
+    checksum = fields.pop(_CHECKSUM, None)
+    if checksum != _checksum(fields):
+        raise DataError(f"{name}: was edited or damaged (its checksum is wrong); restore it, or run tools/check_shards --rebuild-index")
     try:
         entries = tuple(ShardEntry(**entry) for entry in fields["shards"])
-        known: dict[str, Any] = {**fields, "attributes": tuple(fields["attributes"]), "shards": entries}
-        return Manifest(**known)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: lacks or misnames a field ({error}); pack the data set again") from error
+        files = {file: FileEntry(**entry) for file, entry in fields["files"].items()}
+        known: dict[str, Any] = {**fields, "attributes": tuple(fields["attributes"]), "shards": entries, "files": files}
+        manifest = Manifest(**known)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{name}: lacks or misnames a field ({error}); pack the data set again") from error
+    # Before anything that it names is touched: whoever edits it can make the checksum anew.
+    for defect in _defects(manifest):
+        raise DataError(f"{name}: {defect}; restore it, or run tools/check_shards --rebuild-index")
+    return manifest
+
+
+def _defects(manifest: Manifest) -> Iterator[str]:
+    numbers = dict.fromkeys(SPLITS, 0)
+    last = 0
+    for shard in manifest.shards:
+        split = shard.split if shard.split in SPLITS else SPLITS[last]
+        wanted = f"{split}-{numbers[split]:06d}.tar"
+        if (shard.name, shard.split) != (wanted, split) or SPLITS.index(split) < last:
+            yield f"names the shard {shard.name!r} of split {shard.split!r} where {wanted} or the next split's first belongs"
+        if not _are_counts(shard.samples, shard.bytes):
+            yield f"says that {shard.name!r} has {shard.samples!r} samples and {shard.bytes!r} bytes, expected counts"
+        numbers[split] += 1
+        last = max(last, SPLITS.index(split))
+    if sorted(manifest.files) != sorted((*ARRAYS, WIDS)):
+        yield f"names the files {', '.join(map(repr, manifest.files))}, expected {', '.join((*ARRAYS, WIDS))}"
+    for name in [name for name, file in manifest.files.items() if not _are_counts(file.bytes)]:
+        yield f"gives no size of {name!r}"
+    names = manifest.attributes
+    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
+        yield "its attributes are not a list of different names"
+
+
+def _are_counts(*values: object) -> bool:
+    return all(type(value) is int and value >= 0 for value in values)
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -8,6 +8,7 @@ import pytest
 import simplejpeg
 
 from shards.pack import PackOptions, make_shards
+from tests.s3 import s3, s3_folder, s3_server  # noqa: F401 (fixtures)
 
 ATTRIBUTES = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair "
@@ -46,10 +47,9 @@ def write_celeba(folder: Path, num_images: int = NUM_IMAGES, seed: int = 0) -> P
 
 def pack(source: Path, out: Path, **options) -> Path:
     """Pack a CelebA folder with its own partition file."""
-    defaults: dict[str, Any] = {"partition": source / "list_eval_partition.txt", "shards": 3, "workers": 1}
-    make_shards(
-        PackOptions(images=source / "img_align_celeba", attributes=source / "list_attr_celeba.txt", out=out, **(defaults | options))
-    )
+    defaults: dict[str, Any] = {"partition": str(source / "list_eval_partition.txt"), "shards": 3, "workers": 1}
+    images, attributes = str(source / "img_align_celeba"), str(source / "list_attr_celeba.txt")
+    make_shards(PackOptions(images=images, attributes=attributes, out=str(out), **(defaults | options)))
     return out
 
 

@@ -49,7 +49,13 @@ def build_graph(source: Callable[[types.BatchInfo], EncodedBatch], options: Grap
     with pipeline:
         # Read-only views into the mapped shards; DALI copies them while the callback runs.
         encoded, mirror = fn.external_source(source=source, num_outputs=2, batch=True, batch_info=True)
-        images = fn.decoders.image(encoded, device="mixed" if options.decode_on_gpu else "cpu", output_type=types.DALIImageType.RGB)
+        # Upright, as the index counts width and height; it is the default, and what the packing check relies on.
+        images = fn.decoders.image(
+            encoded,
+            device="mixed" if options.decode_on_gpu else "cpu",
+            output_type=types.DALIImageType.RGB,
+            adjust_orientation=True,
+        )
         if options.device_id is not None:
             images = images.gpu()
         images = fn.resize(images, resize_x=options.image_size, resize_y=options.image_size, interp_type=types.DALIInterpType.INTERP_LINEAR)

@@ -16,7 +16,7 @@ from engine.pipeline.source import ByteSource
 from shards.annotations import NOT_LABELLED
 from shards.dataset import ShardDataset
 from shards.errors import DataError
-from shards.jpeg import check_jpeg
+from shards.jpeg import BadImageError, check_jpeg
 
 READ_AHEAD_STEPS = 16
 """How many batches before its turn a batch's bytes are asked of the kernel: a second or so of training."""
@@ -155,11 +155,11 @@ class Loader:
         for number in range(first, first + self._config.prefetch + 2):
             ids = self._slice(*divmod(number, self.order.steps_per_epoch)).ids
             for sample_id, data in zip(ids.tolist(), self._source.read(ids), strict=True):
-                shard = self._dataset.shard_path(int(self._dataset.index[sample_id]["shard"]))
                 try:
-                    check_jpeg(data.tobytes(), name=f"{shard}: image {self._dataset.key(sample_id)!r}")
-                except DataError as damage:
-                    return damage
+                    check_jpeg(data.tobytes(), decode=True)
+                except BadImageError as reason:
+                    shard = self._dataset.shard_path(int(self._dataset.index[sample_id]["shard"]))
+                    return DataError(f"{shard}: image {self._dataset.key(sample_id)!r}: {reason}")
         lines = [line for line in str(error).splitlines() if line.strip()]
         return DataError(
             f"{self._dataset.folder}: DALI failed while decoding ({' '.join(lines)}); tools/make_shards checks every image anew"

@@ -9,16 +9,16 @@ import webdataset
 from nvidia.dali import Pipeline, fn, types
 from PIL import Image
 
-from shards.celeba import read_attributes
+from shards.annotation_file import read_annotations
 
 
 @pytest.fixture(scope="module")
 def source(celeba: Path):
     """Key -> (pixels of the source file, labels of the attribute file)."""
-    annotations = read_attributes(celeba / "list_attr_celeba.txt")
+    annotations = read_annotations(celeba / "list_attr_celeba.txt")
     return {
         name.removesuffix(".jpg"): (np.asarray(Image.open(celeba / "img_align_celeba" / name)), labels.tolist())
-        for name, labels in zip(annotations.files, annotations.labels, strict=True)
+        for name, labels in zip(map(bytes.decode, annotations.files.tolist()), annotations.labels, strict=True)
     }
 
 

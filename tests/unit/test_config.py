@@ -22,8 +22,10 @@ from shards.errors import ConfigurationError
     ("build", "message"),
     [
         (lambda: RunConfig(dir=Path("r"), seed=-1), "run.seed is -1"),
-        (lambda: DataConfig(shards=Path("s"), tasks=()), "data.tasks is empty"),
-        (lambda: DataConfig(shards=Path("s"), tasks=("Young", "Bald", "Young")), "data.tasks names Young twice"),
+        (lambda: DataConfig(shards="s", tasks=()), "data.tasks is empty"),
+        (lambda: DataConfig(shards="s", tasks=("Young", "Bald", "Young")), "data.tasks names Young twice"),
+        (lambda: DataConfig(shards="s3://b/s"), "data.shards is the URL s3://b/s; name a folder for its copy with data.cache"),
+        (lambda: DataConfig(shards="s", cache=Path("c")), "data.cache has no effect: data.shards s is no URL"),
         (lambda: PipelineConfig(image_size=16), "pipeline.image_size is 16"),
         (lambda: PipelineConfig(threads=-1), "pipeline.threads is -1"),
         (lambda: PipelineConfig(prefetch=0), "pipeline.prefetch is 0"),
@@ -55,7 +57,7 @@ def test_wrong_values_are_refused_naming_the_key(build, message):
 
 
 def whole(**sections) -> Config:
-    return Config(run=RunConfig(dir=Path("r")), data=DataConfig(shards=Path("s")), **sections)
+    return Config(run=RunConfig(dir=Path("r")), data=DataConfig(shards="s"), **sections)
 
 
 def test_threads_are_shared_among_the_processes_of_a_machine(monkeypatch):

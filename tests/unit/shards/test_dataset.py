@@ -1,5 +1,6 @@
 """Opening a data set: what is found at the start."""
 
+import hashlib
 import json
 import shutil
 
@@ -17,8 +18,12 @@ def copy(shards, tmp_path):
 
 
 def edit_manifest(folder, **fields):
+    """As one does who knows of the checksum."""
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    edited = json.loads(path.read_text()) | fields
+    del edited["checksum"]
+    checksum = hashlib.sha256(json.dumps(edited, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(edited | {"checksum": checksum}))
 
 
 def test_a_folder_without_manifest_is_refused(tmp_path):
@@ -43,6 +48,13 @@ def test_a_missing_shard_is_found(copy):
 def test_another_format_version_is_refused(copy):
     edit_manifest(copy, format_version=2)
     with pytest.raises(DataError, match=r"has format version 2, this program reads 1"):
+        ShardDataset(copy)
+
+
+def test_an_edited_manifest_is_refused(copy):
+    path = copy / "manifest.json"
+    path.write_text(path.read_text().replace('"Bald"', '"Bold"'))
+    with pytest.raises(DataError, match=r"manifest\.json: was edited or damaged"):
         ShardDataset(copy)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from shards.celeba import read_attributes, read_partition
+from shards.annotation_file import read_annotations, read_partition
 from shards.errors import ConfigurationError, DataError
 from shards.faces import write
 from shards.faces.attributes import NAMES
@@ -33,14 +33,15 @@ def small(tmp_path_factory):
 
 
 def test_both_files_are_read_back(small):
-    annotations = read_attributes(small / "list_attr_celeba.txt")
+    annotations = read_annotations(small / "list_attr_celeba.txt")
     assert annotations.attributes == NAMES
-    assert annotations.files == tuple(f"{number:06d}.jpg" for number in range(1, 61))
+    names = [f"{number:06d}.jpg" for number in range(1, 61)]
+    assert annotations.files.astype(str).tolist() == names
     assert np.isin(annotations.labels, (0, 1)).all()
     partition = read_partition(small / "list_eval_partition.txt")
-    assert list(partition) == list(annotations.files)
-    assert [list(partition.values()).count(split) for split in range(3)] == [48, 6, 6]
-    assert sorted(path.name for path in (small / "img_align_celeba").iterdir()) == list(annotations.files)
+    assert partition.files.astype(str).tolist() == names
+    assert np.bincount(partition.codes).tolist() == [48, 6, 6]
+    assert sorted(path.name for path in (small / "img_align_celeba").iterdir()) == names
 
 
 def test_images_are_baseline_jpegs_like_celebas(small):

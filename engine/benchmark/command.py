@@ -1,0 +1,27 @@
+"""`tools/benchmark NAME`."""
+
+from typing import Annotated
+
+import tyro
+
+from engine.benchmark.index import IndexBenchmark, benchmark_index
+from engine.benchmark.pack import PackBenchmark, benchmark_pack
+from shards import command
+
+Benchmark = (
+    Annotated[PackBenchmark, tyro.conf.subcommand("pack", prefix_name=False)]
+    | Annotated[IndexBenchmark, tyro.conf.subcommand("index", prefix_name=False)]
+)
+
+
+def main() -> None:
+    """Run the benchmark that the first argument names."""
+    command.run(Benchmark, run_benchmark)
+
+
+def run_benchmark(options: PackBenchmark | IndexBenchmark) -> None:
+    """Run the benchmark that the options are of."""
+    if isinstance(options, PackBenchmark):
+        benchmark_pack(options)
+    else:
+        benchmark_index(options)

@@ -1,0 +1,104 @@
+"""Packs the same folder again and again, killed each time by SIGKILL at another point: `python kill_points.py SOURCE OUT [POINT …]`.
+
+Without points it prints the number of events of each kind as JSON. A point is `KIND:NUMBER`, the folder it leaves `OUT/KIND-NUMBER`.
+Children are forked from this process, which has no threads: twenty real kills take no twenty starts of Python.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import shards.tar
+from shards import files, output
+from shards.options import PackOptions
+from shards.pack import make_shards
+from shards.tar import ShardFile
+
+
+def pack(source: Path, out: Path) -> None:
+    make_shards(
+        PackOptions(
+            images=str(source / "img_align_celeba"),
+            attributes=str(source / "list_attr_celeba.txt"),
+            partition=str(source / "list_eval_partition.txt"),
+            out=str(out),
+            shards=3,
+            workers=1,
+        )
+    )
+
+
+class Killer:
+    """Counts events; at the one it waits for the process ends as if its plug were pulled."""
+
+    def __init__(self, kind: str = "", number: int = 0) -> None:
+        self.counts: Counter[str] = Counter()
+        self._point = (kind, number)
+
+    def reached(self, kind: str) -> bool:
+        self.counts[kind] += 1
+        return (kind, self.counts[kind]) == self._point
+
+    def event(self, kind: str) -> None:
+        if self.reached(kind):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watch(killer: Killer) -> None:
+    """Put the killer before every step that changes the disk."""
+    # A flush for each sample: a shard of a test is smaller than what is usually gathered.
+    shards.tar._FLUSH = 1
+    flush, replace, fsync, publish = ShardFile._flush, Path.replace, os.fsync, output.publish
+
+    def watched_flush(shard: ShardFile) -> None:
+        killer.event("between members")
+        if killer.reached("inside a member"):
+            data = b"".join(shard._parts)
+            shard._file.write(data[: len(data) // 2])
+            shard._file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        flush(shard)
+
+    def watched_replace(path: Path, target: Path) -> Path:
+        killer.event("before a rename")
+        if target.name == "manifest.json":
+            killer.event("before the manifest's rename")
+        result = replace(path, target)
+        killer.event("after a rename")
+        return result
+
+    def watched_fsync(descriptor: int) -> None:
+        killer.event("before an fsync")
+        fsync(descriptor)
+
+    def watched_publish(*arguments, **options):
+        killer.event("before the arrays")
+        return publish(*arguments, **options)
+
+    ShardFile._flush, Path.replace, files.os.fsync, output.publish = watched_flush, watched_replace, watched_fsync, watched_publish
+
+
+def main() -> None:
+    source, out, points = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    if not points:
+        killer = Killer()
+        watch(killer)
+        pack(source, out / "counted")
+        print(json.dumps(killer.counts))
+    for point in points:
+        kind, _, number = point.partition(":")
+        child = os.fork()
+        if not child:
+            watch(Killer(kind, int(number)))
+            pack(source, out / f"{kind}-{number}")
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), f"{point} was never reached"
+        assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+if __name__ == "__main__":
+    main()

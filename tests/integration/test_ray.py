@@ -1,0 +1,111 @@
+"""Packing on a real Ray cluster of two nodes on this machine, one of which is killed half-way."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import write_celeba
+from tests.faults.test_packing import PIPES, caught, contents, make_shards
+
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is an optional extra")
+
+
+class Cluster(NamedTuple):
+    process: subprocess.Popen[str]
+    address: str
+
+    def kill_a_node(self) -> None:
+        self.process.stdin.write("kill\n")
+        self.process.stdin.flush()
+        assert self.answer() == "killed"
+
+    def answer(self) -> str:
+        # Ray prints lines of its own.
+        lines = iter(self.process.stdout.readline, "")
+        return next(line for line in map(str.strip, lines) if line == "killed" or line.startswith("address "))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    script = Path(__file__).with_name("ray_nodes.py")
+    process = subprocess.Popen(
+        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(PIPES)}
+    )
+    with process:
+        address = Cluster(process, "").answer().removeprefix("address ")
+        yield Cluster(process, address)
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def pack_on(cluster: Cluster, source: Path, out: Path) -> subprocess.Popen[str]:
+    return make_shards(source, out, "--runner", "ray", "--address", cluster.address)
+
+
+def test_a_ray_cluster_writes_what_this_machine_writes(cluster, celeba, shards, tmp_path):
+    packer = pack_on(cluster, celeba, tmp_path / "out")
+    output, errors = packer.communicate(timeout=120)
+    assert packer.returncode == 0, errors
+    assert "80 samples (train 52, val 13, test 15) in 9 shards" in output
+    assert contents(tmp_path / "out") == contents(shards)
+
+
+def test_a_bad_image_is_named_by_the_driver_and_is_not_tried_again(cluster, tmp_path):
+    source = write_celeba(tmp_path / "celeba", num_images=12)
+    (source / "img_align_celeba" / "000007.jpg").write_bytes(b"GIF89a")
+    packer = pack_on(cluster, source, tmp_path / "out")
+    _, errors = packer.communicate(timeout=120)
+    assert packer.returncode == 3
+    assert "000007.jpg: is not a JPEG but a GIF image" in errors
+    assert len(errors.splitlines()) == 1, errors
+
+
+def test_an_address_without_a_cluster_is_a_wrong_argument(tmp_path, celeba):
+    packer = make_shards(celeba, tmp_path / "out", "--runner", "ray", "--address", "127.0.0.1:1")
+    _, errors = packer.communicate(timeout=120)
+    assert packer.returncode == 2
+    assert errors.startswith("error: --address 127.0.0.1:1: no Ray cluster answers there")
+
+
+def has_reader(pipe: Path) -> bool:
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return False
+    return True
+
+
+# The last one: it takes a node away.
+def test_shards_of_a_killed_node_are_packed_by_the_other(cluster, shards, tmp_path):
+    source = write_celeba(tmp_path / "celeba")
+    # Two images of different shards come through pipes: both nodes have to wait, each in the middle of a shard.
+    images = [source / "img_align_celeba" / f"{number:06d}.jpg" for number in (31, 32)]
+    pipes = {image.with_name(f"{image.name}.pipe"): image.read_bytes() for image in images}
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    packer = pack_on(cluster, source, tmp_path / "out")
+    first, second = pipes
+    with caught(first, packer) as one, caught(second, packer) as other:
+        cluster.kill_a_node()
+        while all(map(has_reader, pipes)):
+            assert packer.poll() is None, packer.communicate()
+            time.sleep(0.01)
+        alive, dead = (first, second) if has_reader(first) else (second, first)
+        pipe = one if alive == first else other
+        pipe.write(pipes[alive])
+        pipe.close()
+    with caught(dead, packer) as pipe:
+        pipe.write(pipes[dead])
+    _, errors = packer.communicate(timeout=120)
+    assert packer.returncode == 0, errors
+    assert contents(tmp_path / "out") == contents(shards)
