@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from shards.errors import ConfigurationError
-from shards.storage import is_url
+from shards.storage.folder import is_url
 
 DEFAULT_TASKS = (
     "Arched_Eyebrows",

@@ -65,7 +65,7 @@ def _local_folder(data: DataConfig) -> Path:
     if data.cache is None:
         return Path(data.shards)
     # Imported here: a data set on this machine needs no fsspec.
-    from shards.cache import local_copy
+    from shards.storage.cache import local_copy
 
     return local_copy(data.shards, data.cache)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shards.annotations import SPLITS
 from shards.files import probe, sha256_of
 from shards.manifest import ARRAYS, FORMAT_VERSION, MANIFEST, WIDS, FileEntry, Manifest, ShardEntry, dump_manifest
-from shards.storage import Folder
+from shards.storage.folder import Folder
 from shards.tar import INDEX_DTYPE
 
 _CHUNK = 1 << 16

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from shards.pack import PackOptions, make_shards
+from shards.packing.pack import PackOptions, make_shards
 from tests.s3 import s3, s3_folder, s3_server  # noqa: F401 (fixtures)
 
 ATTRIBUTES = (

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards.check import CheckOptions, check_shards
+from shards.check.command import CheckOptions, check_shards
+from shards.check.tar_samples import Sample, pair
+from shards.check.tar_walk import walk
 from shards.errors import DataError
 from shards.files import probe, sha256_of
 from shards.manifest import dump_manifest, load_manifest
 from shards.tar import BLOCK, RECORD, member_header, padded
-from shards.tar_samples import Sample, pair
-from shards.tar_walk import walk
 
 
 def problems(folder: Path, capsys: pytest.CaptureFixture, **options) -> tuple[list[str], str]:

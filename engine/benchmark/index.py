@@ -14,7 +14,7 @@ from engine.benchmark.trial import Trial, run_trial
 from shards.annotations import SPLITS
 from shards.arrays import Arrays, ShardFacts, new_arrays, publish
 from shards.errors import ConfigurationError
-from shards.storage import open_folder
+from shards.storage.folder import open_folder
 
 _TRIAL = "engine.benchmark.index_trial"
 _CHUNK = 1 << 20

@@ -14,8 +14,8 @@ IMAGE_FOLDER = "img_align_celeba"
 def pack_with_dropstream(source: Path, out: Path, check: str) -> float:
     """Pack as `tools/make_shards` does, all that it does included, and return the seconds it took."""
     # Not at the top of the file: the worker processes load it too, as they would not load tools/make_shards.
-    from shards.options import PackOptions
-    from shards.pack import make_shards
+    from shards.packing.options import PackOptions
+    from shards.packing.pack import make_shards
 
     options = PackOptions(
         images=str(source / IMAGE_FOLDER),
@@ -34,8 +34,8 @@ def pack_with_shard_writer(source: Path, out: Path) -> float:
     """Write the same samples in the file's order with webdataset's `ShardWriter`, as its documentation does, and return the seconds."""
     import webdataset
 
-    from shards.annotation_file import read_annotations
-    from shards.plan import SHARD_BYTES
+    from shards.labels.annotation_file import read_annotations
+    from shards.packing.plan import SHARD_BYTES
 
     out.mkdir(parents=True)
     started = time.perf_counter()

@@ -12,9 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import shards.tar
-from shards import files, output
-from shards.options import PackOptions
-from shards.pack import make_shards
+from shards import files
+from shards.packing import output
+from shards.packing.options import PackOptions
+from shards.packing.pack import make_shards
 from shards.tar import ShardFile
 
 

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from shards.annotation_file import read_annotations, read_partition
 from shards.errors import DataError
+from shards.labels.annotation_file import read_annotations, read_partition
 from tests.conftest import ATTRIBUTES
 
 NUM_ROWS = 9

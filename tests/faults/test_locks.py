@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 # make_shards itself; at the last image it says so and stands still until its standard input ends.
 SLOW = """
 import sys
-from shards import job, pack
+from shards.packing import job, pack
 check, seen = job.check_jpeg, []
 def slow_check(image, **options):
     seen.append(image)
@@ -56,7 +56,7 @@ def first(source, out):
 
 
 def second(source: Path, out: str) -> subprocess.CompletedProcess[str]:
-    program = "from shards import pack; pack.main()"
+    program = "from shards.packing import pack; pack.main()"
     return subprocess.run(command(program, source, out), capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
 
 

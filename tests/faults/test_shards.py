@@ -16,7 +16,7 @@ import torch
 from engine.config import PipelineConfig
 from engine.pipeline.loader import Loader, Place
 from engine.pipeline.order import Order
-from shards.check import CheckOptions, check_shards
+from shards.check.command import CheckOptions, check_shards
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 from shards.manifest import dump_manifest, load_manifest

@@ -9,7 +9,7 @@ import webdataset
 from nvidia.dali import Pipeline, fn, types
 from PIL import Image
 
-from shards.annotation_file import read_annotations
+from shards.labels.annotation_file import read_annotations
 
 
 @pytest.fixture(scope="module")

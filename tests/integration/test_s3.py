@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shards.errors import ConfigurationError
-from shards.url_folder import UrlFolder
+from shards.storage.url_folder import UrlFolder
 from tests.integration.conftest import results, train
 
 ROOT = Path(__file__).parents[2]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from shards.annotation_file import read_annotations, read_partition
 from shards.errors import ConfigurationError, DataError
 from shards.faces import write
 from shards.faces.attributes import NAMES
 from shards.faces.write import Options, make_faces
+from shards.labels.annotation_file import read_annotations, read_partition
 
 
 def contents(folder):

@@ -1,0 +1,1 @@
+"""Attribute tables and partition files of all kinds, read into arrays."""

@@ -1,0 +1,203 @@
+"""Packing one shard: the unit of work, on whatever machine it is done, and the note of it by which an interrupted packing goes on."""
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.arrays import ShardFacts
+from shards.errors import DataError
+from shards.files import sha256_of
+from shards.jpeg import MAX_BYTES, BadImageError, JpegHeader, check_jpeg
+from shards.storage.folder import Folder, open_folder
+from shards.tar import INDEX_DTYPE, ShardFile, label_bytes
+
+NOTES = ".parts"
+"""Folder inside the output that holds a note of each finished shard, until all are."""
+
+_READ_BYTES = 16 * 2**20
+_READ_IMAGES = 64
+
+Advance = Callable[[int, int, int], None]
+"""Takes the images, bytes and bad images that are done since the last call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardJob:
+    """All that is needed to write one shard, without a look at anything but the images."""
+
+    name: str
+    """`train-000000`, without a suffix."""
+    images: str
+    """Folder of the images."""
+    out: str
+    """Folder of the shards."""
+    files: NDArray[np.bytes_]
+    """[samples] image files, in the order in which they are packed."""
+    keys: NDArray[np.bytes_]
+    """[samples]."""
+    labels: NDArray[np.int8]
+    """[samples, A]."""
+    sizes: NDArray[np.int64]
+    """[samples] bytes of each image as it was listed."""
+    versions: NDArray[np.uint32]
+    """[samples]: changes when an image may have changed."""
+    check: Literal["header", "decode"]
+    """How far an image is looked at before it is packed."""
+    quarantine: bool
+    """Leave bad images out and report them; else the first one is an error."""
+
+    def digest(self) -> str:
+        """Return a hash of everything that decides the shard's bytes: equal for a shard that need not be packed again."""
+        digest = hashlib.sha256(f"{self.name} {self.check} {self.quarantine} {self.labels.shape}".encode())
+        for names in (self.files, self.keys):
+            digest.update(b"\0".join(names.tolist()))
+        for column in (self.labels, self.sizes, self.versions):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BadImage:
+    """An image, or a row, that was left out."""
+
+    key: str
+    """Its key."""
+    file: str
+    """Its file, relative to the folder of images."""
+    reason: str
+    """Why, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackedShard:
+    """What came of a job. The rows of the index lie in the shard's note, so that the caller's memory does not grow with them."""
+
+    facts: ShardFacts
+    """The shard."""
+    bad: tuple[BadImage, ...]
+    """What was left out of it."""
+    image_bytes: int
+    """Bytes of the images in it."""
+    resumed: bool
+    """It had been packed before and was found whole."""
+
+
+def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShard:
+    """Write a shard, its DALI index and its note, each under its final name only when whole; or keep what is there already.
+
+    Args:
+        job: What to pack.
+        advance: Told of the progress.
+        has_note: Whether an earlier packing left a note of this shard.
+
+    Raises:
+        DataError: An image cannot be read, or is bad and there is no quarantine; or the output cannot be written.
+    """
+    out = open_folder(job.out)
+    digest = job.digest()
+    if has_note and (kept := _keep(job, digest, out)):
+        advance(len(job.files), kept.image_bytes, len(kept.bad))
+        return kept
+    bad: list[BadImage] = []
+    with out.create(f"{job.name}.tar") as file:
+        shard = ShardFile(file)
+        for position, image in _images(job):
+            checked = _checked(job, position, image)
+            if isinstance(checked, BadImage):
+                bad.append(checked)
+            elif image is not None:
+                shard.add(job.keys[position].decode("ascii"), image, label_bytes(job.labels[position]), (checked.width, checked.height))
+            advance(1, len(image or b""), isinstance(checked, BadImage))
+        shard.finish()
+    rows, dali_index = shard.rows(), shard.dali_index()
+    with out.create(f"{job.name}.idx") as file:
+        file.write(dali_index)
+    facts = ShardFacts(
+        name=job.name,
+        samples=len(rows),
+        bytes=shard.size,
+        sha256=shard.sha256.hexdigest(),
+        md5=shard.md5.hexdigest(),
+        index_sha256=hashlib.sha256(dali_index).hexdigest(),
+    )
+    packed = PackedShard(facts=facts, bad=tuple(bad), image_bytes=int(rows["size"].sum()), resumed=False)
+    _write_note(out, digest, packed, rows)
+    return packed
+
+
+def read_rows(out: Folder, name: str) -> NDArray[np.void]:
+    """Return the index rows of a finished shard: [samples] of INDEX_DTYPE, `shard` and `split` still 0."""
+    (data,) = out.read_many([f"{NOTES}/{name}.npy"])
+    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+
+
+def _images(job: ShardJob) -> Iterator[tuple[int, bytes | None]]:
+    """Yield each image's position and bytes, of a few at a time where they come over a network; None for a file too large to read."""
+    folder = open_folder(job.images)
+    pending: list[int] = []
+    num_bytes = 0
+    for position, size in enumerate(job.sizes.tolist()):
+        if size > MAX_BYTES:
+            yield position, None
+            continue
+        if pending and (len(pending) == _READ_IMAGES or num_bytes + size > _READ_BYTES):
+            yield from _read(folder, job, pending)
+            pending, num_bytes = [], 0
+        pending.append(position)
+        num_bytes += size
+    if pending:
+        yield from _read(folder, job, pending)
+
+
+def _read(folder: Folder, job: ShardJob, positions: list[int]) -> Iterator[tuple[int, bytes]]:
+    names = [name.decode("utf-8", "surrogateescape") for name in job.files[positions].tolist()]
+    yield from zip(positions, folder.read_many(names), strict=True)
+
+
+def _checked(job: ShardJob, position: int, image: bytes | None) -> JpegHeader | BadImage:
+    if image is None:
+        return _bad(job, position, f"has {job.sizes[position]} bytes, more than {MAX_BYTES}; shrink it before packing")
+    try:
+        return check_jpeg(image, decode=job.check == "decode")
+    except BadImageError as error:
+        return _bad(job, position, str(error))
+
+
+def _bad(job: ShardJob, position: int, reason: str) -> BadImage:
+    file = job.files[position].decode("utf-8", "backslashreplace")
+    if not job.quarantine:
+        raise DataError(f"{job.images.rstrip('/')}/{file}: {reason} (--on-bad-image quarantine packs the rest)")
+    return BadImage(key=job.keys[position].decode("ascii"), file=file, reason=reason)
+
+
+def _keep(job: ShardJob, digest: str, out: Folder) -> PackedShard | None:
+    """Return an earlier packing's result if it is what this job would write, its files are whole and its note is sound."""
+    try:
+        (data,) = out.read_many([f"{NOTES}/{job.name}.json"])
+        note = json.loads(data)
+        if note.pop("digest") != digest:
+            return None
+        facts = ShardFacts(**note.pop("facts"))
+        kept = PackedShard(**note | {"facts": facts, "bad": tuple(BadImage(**bad) for bad in note["bad"]), "resumed": True})
+        rows = read_rows(out, job.name)
+        with out.fetch(f"{job.name}.tar") as tar, out.fetch(f"{job.name}.idx") as dali_index:
+            whole = tar.stat().st_size == facts.bytes and sha256_of(tar) == facts.sha256 and sha256_of(dali_index) == facts.index_sha256
+        return kept if whole and rows.dtype == INDEX_DTYPE and len(rows) == facts.samples else None
+    except (DataError, ValueError, KeyError, TypeError):
+        # Whatever is wrong with what is there, packing it again mends it.
+        return None
+
+
+def _write_note(out: Folder, digest: str, packed: PackedShard, rows: NDArray[np.void]) -> None:
+    # The rows first: the note says that they are there.
+    with out.create(f"{NOTES}/{packed.facts.name}.npy") as file:
+        np.lib.format.write_array(file, rows, version=(1, 0), allow_pickle=False)
+    with out.create(f"{NOTES}/{packed.facts.name}.json") as file:
+        file.write(json.dumps({"digest": digest, **dataclasses.asdict(packed)}).encode())

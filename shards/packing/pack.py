@@ -1,0 +1,118 @@
+"""`tools/make_shards`: annotations and images in; tars, index and manifest out."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+
+from shards import command
+from shards.errors import Interrupted
+from shards.packing import output
+from shards.packing.job import Advance, PackedShard, ShardJob
+from shards.packing.options import PackOptions
+from shards.packing.plan import ShardPlan, plan_shards
+from shards.packing.progress import Progress
+from shards.packing.runner import local, pool
+from shards.packing.source import Source, absolute, read_source
+from shards.packing.summary import print_summary
+from shards.storage.folder import Folder, open_folder
+from shards.storage.lock import lock
+
+
+def main() -> None:
+    """Run the command line."""
+    command.run(PackOptions, make_shards)
+
+
+def make_shards(options: PackOptions) -> None:
+    """Pack a data set and print what came of it.
+
+    Raises:
+        ConfigurationError: The output folder holds something else, or another process is packing into it.
+        DataError: An input is missing, damaged or inconsistent. The output then has no manifest: it is not a data set.
+        Interrupted: A signal stopped it; the same command goes on where it was.
+    """
+    started = time.perf_counter()
+    out = open_folder(options.out)
+    with Progress() as progress, _stoppable(progress):
+        if options.runner == "local" and _workers(options) > 1:
+            pool.warm_up(local.__name__)
+        source = read_source(options, progress.listed)
+        plans = plan_shards(source.keys, source.splits, source.sizes, shards_per_split=options.shards, seed=options.seed)
+        with lock(options.out):
+            if output.is_finished(out, options, source, plans):
+                print(f"{options.out}: is packed already, from these images and labels; nothing to do")
+                return
+            noted = output.prepare(out, plans, resume=options.resume)
+            progress.begin(len(plans), len(source.keys))
+            jobs = ((_job(options, source, plan), plan.name in noted) for plan in plans)
+            packed: dict[str, PackedShard] = {}
+            with _swept(out):
+                for shard in _runner(options, len(plans))(jobs, progress.advance):
+                    packed[shard.facts.name] = shard
+                    progress.finish_shard()
+            seconds = time.perf_counter() - started
+            summary = output.finish(out, options, source, plans, [packed[plan.name] for plan in plans], seconds)
+    print_summary(options.out, summary)
+
+
+@contextmanager
+def _swept(out: Folder) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        output.sweep(out)
+        raise
+
+
+def _runner(options: PackOptions, num_shards: int) -> Callable[[local.Jobs, Advance], Iterator[PackedShard]]:
+    if options.runner == "ray":
+        # Imported here: Ray is an optional extra.
+        from shards.packing.runner.ray import run_on_ray
+
+        return partial(run_on_ray, parallel=options.workers, address=options.address)
+    workers = min(_workers(options), num_shards)
+    return local.run_here if workers == 1 else partial(local.run_in_processes, workers=workers)
+
+
+def _workers(options: PackOptions) -> int:
+    return options.workers or len(os.sched_getaffinity(0))
+
+
+def _job(options: PackOptions, source: Source, plan: ShardPlan) -> ShardJob:
+    return ShardJob(
+        name=plan.name,
+        # A worker on another machine, or in another folder, must find them too.
+        images=absolute(options.images),
+        out=absolute(options.out),
+        files=source.files[plan.rows],
+        keys=source.keys[plan.rows],
+        labels=source.labels[plan.rows],
+        sizes=source.sizes[plan.rows],
+        versions=source.versions[plan.rows],
+        check=options.check,
+        quarantine=options.on_bad_image == "quarantine",
+    )
+
+
+@contextmanager
+def _stoppable(progress: Progress) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `Interrupted`."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    # Python delivers signals to the main thread alone.
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if is_main else None
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"stopped with {progress.num_finished} shards finished; the same command goes on from there") from error
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,35 @@
+"""`quarantine.csv`: what was not packed, and why."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shards.packing.job import BadImage
+from shards.storage.folder import Folder
+
+QUARANTINE = "quarantine.csv"
+
+
+def quarantine_csv(images: Sequence[BadImage]) -> bytes:
+    """Return the file's content: a header and one row per image of key, file and reason.
+
+    A cell that a spreadsheet would take for a formula is a path from the current folder instead: `./=1+2.jpg`.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("key", "file", "reason"))
+    writer.writerows((_harmless(image.key), _harmless(image.file), image.reason) for image in images)
+    return text.getvalue().encode("utf-8")
+
+
+def quarantined_keys(out: Folder) -> NDArray[np.bytes_]:
+    """Return the keys in a folder's file."""
+    rows = csv.DictReader(io.StringIO(next(out.read_many([QUARANTINE])).decode("utf-8")))
+    return np.array([row["key"].removeprefix("./").encode() for row in rows] or [b""], np.bytes_)
+
+
+def _harmless(cell: str) -> str:
+    return f"./{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell

@@ -1,0 +1,197 @@
+"""Folders of files, on this machine or at a URL, with the few operations that packing needs.
+
+A path of this machine goes straight to the operating system; whatever holds `://` goes through fsspec, see `shards.storage.url_folder`.
+Neither way leaves half a file under its final name.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from shards.errors import DataError
+from shards.files import atomic_write, fsync_folder
+
+SCRATCH = ".dropstream-"
+"""How the names of temporary folders begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """What a listing tells of one file."""
+
+    name: str
+    """Relative to the folder, `/` between the parts."""
+    size: int
+    """Bytes."""
+    version: str
+    """Changes when the content may have changed: a time of modification, or an object's tag."""
+
+
+class Folder(Protocol):
+    """A folder of files. Names are relative to it; every failure is a `DataError` that names the file."""
+
+    url: str
+    """What messages call it."""
+
+    def list(self) -> Iterator[FileInfo]:
+        """Yield all files, those of sub-folders too, in no particular order; nothing if the folder does not exist."""
+        ...
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Yield the files' contents in the order of the names; all of them may be in memory at once."""
+        ...
+
+    def create(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """Open a file for writing; it has its name only after the block ends without an exception."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Delete a file; nothing happens if there is none."""
+        ...
+
+    def fetch(self, name: str) -> AbstractContextManager[Path]:
+        """Give the file as one of this machine for the length of the block."""
+        ...
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """Give an empty folder of this machine, on the same disk where possible; it goes at the end of the block."""
+        ...
+
+    def settle(self) -> None:
+        """Make the names of all files written so far survive a power cut."""
+        ...
+
+
+def is_url(name: str) -> bool:
+    """Tell a URL from a path of this machine.
+
+    >>> is_url("s3://bucket/faces"), is_url("data/faces")
+    (True, False)
+    """
+    return "://" in name
+
+
+def open_folder(url: str) -> Folder:
+    """Return the folder at a path of this machine or at a URL.
+
+    Raises:
+        ConfigurationError: The URL's protocol is unknown, or a package for it is missing.
+    """
+    if not is_url(url):
+        return LocalFolder(url)
+    # Imported here: work on one machine neither needs fsspec nor waits for it.
+    from shards.storage.url_folder import UrlFolder
+
+    return UrlFolder(url)
+
+
+class LocalFolder:
+    """A folder of this machine."""
+
+    def __init__(self, url: str) -> None:
+        """Name it; it need not exist."""
+        self.url = url
+        self._path = Path(url)
+
+    def list(self) -> Iterator[FileInfo]:
+        """Yield all files, those of sub-folders too. A link that leads nowhere is no file."""
+        pending = [""]
+        while pending:
+            inside = pending.pop()
+            for entry in self._entries(inside):
+                name = f"{inside}{entry.name}"
+                try:
+                    if entry.is_dir():
+                        self._check_no_loop(name, entry)
+                        pending.append(f"{name}/")
+                        continue
+                    if not entry.is_file():
+                        # Reading a pipe or a device might never end.
+                        continue
+                    facts = entry.stat()
+                except FileNotFoundError:
+                    # A link that leads nowhere, or a file that went since the folder was read: it is not there.
+                    continue
+                except OSError as error:
+                    raise self._error(name, "cannot be read", error) from error
+                yield FileInfo(name, facts.st_size, str(facts.st_mtime_ns))
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Yield the files' contents."""
+        for name in names:
+            try:
+                with open(f"{self.url}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 (twice as fast as through Path)
+                    content = file.read()
+            except OSError as error:
+                raise self._error(name, "cannot be read", error) from error
+            yield content
+
+    def create(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """Open a temporary file that is flushed and renamed at the end."""
+        path = self._path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._error(name, "cannot be written", error) from error
+        return atomic_write(path)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, and the folder it was in if that is empty now."""
+        path = self._path / name
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._error(name, "cannot be removed", error) from error
+        if path.parent != self._path:
+            with suppress(OSError):
+                path.parent.rmdir()
+
+    @contextmanager
+    def fetch(self, name: str) -> Iterator[Path]:
+        """Give the file's own path."""
+        path = self._path / name
+        try:
+            there = path.is_file()
+        except OSError as error:
+            raise self._error(name, "cannot be read", error) from error
+        if not there:
+            raise DataError(f"{path}: there is no such file")
+        yield path
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a hidden folder inside: the usual place for temporary files may be small, or memory."""
+        try:
+            scratch = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=self._path)
+        except OSError as error:
+            raise self._error("", "cannot be written", error) from error
+        with scratch as name:
+            yield Path(name)
+
+    def settle(self) -> None:
+        """Flush the folder itself."""
+        try:
+            fsync_folder(self._path)
+        except OSError as error:
+            raise self._error("", "cannot be flushed to the disk", error) from error
+
+    def _entries(self, inside: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(os.path.join(self.url, inside)) as entries:  # noqa: PTH118 (as in `list`: no Path per image)
+                yield from entries
+        except FileNotFoundError:
+            # The folder itself need not exist; a sub-folder went with its files.
+            return
+        except OSError as error:
+            raise self._error(inside, "cannot be read as a folder", error) from error
+
+    def _check_no_loop(self, name: str, entry: os.DirEntry[str]) -> None:
+        if entry.is_symlink() and (self._path / name).parent.resolve().is_relative_to(Path(entry.path).resolve()):
+            raise DataError(f"{self._path / name}: this link leads back to a folder it lies in; remove it")
+
+    def _error(self, name: str, what: str, error: OSError) -> DataError:
+        return DataError(f"{self._path / name}: {what} ({error.strerror})")
