@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from shards.errors import DataError
 from shards.files import sha256_of
 from shards.jpeg import MAX_BYTES, BadImageError, JpegHeader, check_jpeg
 from shards.storage.folder import Folder, open_folder
-from shards.tar import INDEX_DTYPE, ShardFile, label_bytes
+from shards.tar import ShardFile, label_bytes
 
 NOTES = ".parts"
 """Folder inside the output that holds a note of each finished shard, until all are."""
@@ -180,24 +180,32 @@ def _bad(job: ShardJob, position: int, reason: str) -> BadImage:
 def _keep(job: ShardJob, digest: str, out: Folder) -> PackedShard | None:
     """Return an earlier packing's result if it is what this job would write, its files are whole and its note is sound."""
     try:
-        (data,) = out.read_many([f"{NOTES}/{job.name}.json"])
+        data, rows = out.read_many([f"{NOTES}/{job.name}.json", f"{NOTES}/{job.name}.npy"])
         note = json.loads(data)
-        if note.pop("digest") != digest:
+        if note.pop("digest") != digest or note.pop("checksum") != _checksum(note, rows):
             return None
         facts = ShardFacts(**note.pop("facts"))
         kept = PackedShard(**note | {"facts": facts, "bad": tuple(BadImage(**bad) for bad in note["bad"]), "resumed": True})
-        rows = read_rows(out, job.name)
         with out.fetch(f"{job.name}.tar") as tar, out.fetch(f"{job.name}.idx") as dali_index:
             whole = tar.stat().st_size == facts.bytes and sha256_of(tar) == facts.sha256 and sha256_of(dali_index) == facts.index_sha256
-        return kept if whole and rows.dtype == INDEX_DTYPE and len(rows) == facts.samples else None
-    except (DataError, ValueError, KeyError, TypeError):
+        return kept if whole else None
+    except (DataError, ValueError, KeyError, TypeError, AttributeError):
         # Whatever is wrong with what is there, packing it again mends it.
         return None
 
 
 def _write_note(out: Folder, digest: str, packed: PackedShard, rows: NDArray[np.void]) -> None:
+    array = io.BytesIO()
+    np.lib.format.write_array(array, rows, version=(1, 0), allow_pickle=False)
+    note = dataclasses.asdict(packed)
+    checksum = _checksum(note, array.getvalue())
     # The rows first: the note says that they are there.
     with out.create(f"{NOTES}/{packed.facts.name}.npy") as file:
-        np.lib.format.write_array(file, rows, version=(1, 0), allow_pickle=False)
+        file.write(array.getvalue())
     with out.create(f"{NOTES}/{packed.facts.name}.json") as file:
-        file.write(json.dumps({"digest": digest, **dataclasses.asdict(packed)}).encode())
+        file.write(json.dumps({"digest": digest, "checksum": checksum, **note}).encode())
+
+
+def _checksum(note: Mapping[str, object], rows: bytes) -> str:
+    """Return a hash of all that a note says, so that damage to it does not get into the data set."""
+    return hashlib.sha256(json.dumps(note, sort_keys=True).encode() + rows).hexdigest()

@@ -1,19 +1,19 @@
 """The folder that is packed into: before, when it is finished already, and after the last shard."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.arrays import Arrays, new_arrays, publish
 from shards.errors import ConfigurationError, DataError
-from shards.files import TEMPORARY
+from shards.files import TEMPORARY, probe
 from shards.manifest import ARRAYS, MANIFEST, WIDS, Manifest, parse_manifest
 from shards.packing.job import NOTES, PackedShard, read_rows
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan
-from shards.packing.quarantine import QUARANTINE, quarantine_csv, quarantined_keys
+from shards.packing.quarantine import QUARANTINE, quarantine_csv, quarantined_files
 from shards.packing.source import Source
 from shards.packing.summary import SUMMARY, Summary, summarise, summary_json
 from shards.storage.folder import SCRATCH, Folder
@@ -33,15 +33,17 @@ def is_finished(out: Folder, options: PackOptions, source: Source, plans: Sequen
         ConfigurationError: It holds another one, or `--no-resume` was asked for.
         DataError: It holds one that is damaged.
     """
-    names = [info.name for info in out.list()]
-    if MANIFEST not in names:
+    sizes = {info.name: info.size for info in out.list()}
+    if MANIFEST not in sizes:
         return False
     manifest = parse_manifest(next(out.read_many([MANIFEST])).decode("utf-8", "replace"), name=f"{out.url}/{MANIFEST}")
-    difference = "--no-resume was given" if not options.resume else _difference(out, manifest, options, source, plans)
+    _check_files(out, manifest, sizes)
+    left_out = quarantined_files(out) if options.on_bad_image == "quarantine" and QUARANTINE in sizes else np.array([], "S1")
+    difference = "--no-resume was given" if not options.resume else _difference(out, manifest, options, source, plans, left_out)
     if difference:
         raise ConfigurationError(f"--out {out.url}: holds a data set already ({difference}); remove it or name another folder")
     # Killed between its last two steps, a packing leaves its notes.
-    for name in names:
+    for name in sizes:
         if name.startswith(f"{NOTES}/"):
             out.remove(name)
     return True
@@ -132,15 +134,31 @@ def _fill(arrays: Arrays, out: Folder, source: Source, kept: Sequence[NDArray[np
         start = stop
 
 
-def _difference(out: Folder, manifest: Manifest, options: PackOptions, source: Source, plans: Sequence[ShardPlan]) -> str:
+def _check_files(out: Folder, manifest: Manifest, sizes: Mapping[str, int]) -> None:
+    """Refuse a data set of which a file was lost or cut."""
+    wanted: dict[str, int | None] = {shard.name: shard.bytes for shard in manifest.shards}
+    wanted |= {file: entry.bytes for file, entry in manifest.files.items()}
+    wanted |= {f"{shard.name.removesuffix('.tar')}.idx": None for shard in manifest.shards}
+    for name, size in wanted.items():
+        if name not in sizes:
+            raise DataError(f"{out.url}/{name}: is missing; restore it, or remove the folder and pack again")
+        if size not in (None, sizes[name]):
+            raise DataError(
+                f"{out.url}/{name}: has {sizes[name]} bytes, the manifest says {size}; restore it, or remove the folder and pack again"
+            )
+
+
+def _difference(
+    out: Folder, manifest: Manifest, options: PackOptions, source: Source, plans: Sequence[ShardPlan], left_out: NDArray[np.bytes_]
+) -> str:
     """Return in what the data set that is there differs from the one that is asked for; nothing if in nothing."""
     if manifest.seed != options.seed:
         return f"seed {manifest.seed}, not {options.seed}"
     if manifest.attributes != source.attributes:
         return f"attributes {', '.join(manifest.attributes[:3])}, …, not {', '.join(source.attributes[:3])}, …"
     rows = np.concatenate([plan.rows for plan in plans])
-    left_out = quarantined_keys(out) if options.on_bad_image == "quarantine" else np.array([], "S1")
-    kept = rows[~np.isin(source.keys[rows], left_out)]
+    # By file and not by key: `a.jpg` may be packed and `a.jpeg`, which no row names, left out.
+    kept = rows[~np.isin(source.files[rows], left_out)]
     if [f"{plan.name}.tar" for plan in plans] != [shard.name for shard in manifest.shards] or len(kept) != sum(
         shard.samples for shard in manifest.shards
     ):
@@ -151,6 +169,10 @@ def _difference(out: Folder, manifest: Manifest, options: PackOptions, source: S
         ("index.npy", source.sizes, "images of other sizes"),
     ):
         with out.fetch(file) as path:
+            if probe(path) != manifest.files[file].probe_sha256:
+                raise DataError(
+                    f"{out.url}/{file}: is not the file that the manifest means; restore it, or remove the folder and pack again"
+                )
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             there = array["size"] if file == "index.npy" else array
             if not np.array_equal(there, column[kept]):

@@ -45,7 +45,7 @@ def make_shards(options: PackOptions) -> None:
         plans = plan_shards(source.keys, source.splits, source.sizes, shards_per_split=options.shards, seed=options.seed)
         with lock(options.out):
             if output.is_finished(out, options, source, plans):
-                print(f"{options.out}: is packed already, from these images and labels; nothing to do")
+                print(command.one_line(f"{options.out}: is packed already, from these images and labels; nothing to do"))
                 return
             noted = output.prepare(out, plans, resume=options.resume)
             progress.begin(len(plans), len(source.keys))

@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
@@ -23,7 +23,6 @@ class Progress:
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
             _Rates(),
             TimeRemainingColumn(),
             console=console,
@@ -72,14 +71,15 @@ class Progress:
 
 
 class _Rates(ProgressColumn):
-    """Images/s, MB/s, shards and bad images."""
+    """Images, images/s, MB/s, shards and bad images."""
 
     def render(self, task: Task) -> Text:
         """Return the column."""
         seconds = max(time.perf_counter() - task.fields["began"], 1e-3)
         if not task.fields["shards"]:
-            return Text("files")
-        text = Text(f"{task.completed / seconds:,.0f} images/s  {task.fields['num_bytes'] / seconds / 1e6:,.1f} MB/s  ")
+            return Text(f"{task.completed:,.0f} files")
+        of_all = f"/{task.total:,.0f}" if task.total else ""
+        text = Text(f"{task.completed:,.0f}{of_all} images  {task.completed / seconds:,.0f} images/s  {task.fields['num_bytes'] / seconds / 1e6:,.1f} MB/s  ")
         text.append(f"{task.fields['shards']} shards")
         if task.fields["num_bad"]:
             text.append(f"  {task.fields['num_bad']:,} bad", style="yellow")

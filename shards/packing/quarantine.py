@@ -16,7 +16,8 @@ QUARANTINE = "quarantine.csv"
 def quarantine_csv(images: Sequence[BadImage]) -> bytes:
     """Return the file's content: a header and one row per image of key, file and reason.
 
-    A cell that a spreadsheet would take for a formula is a path from the current folder instead: `./=1+2.jpg`.
+    A cell that a spreadsheet would take for a formula is a path from the current folder instead: `./=1+2.jpg`. What is not printable (an
+    escape that a terminal would obey) is made visible.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -25,11 +26,12 @@ def quarantine_csv(images: Sequence[BadImage]) -> bytes:
     return text.getvalue().encode("utf-8")
 
 
-def quarantined_keys(out: Folder) -> NDArray[np.bytes_]:
-    """Return the keys in a folder's file."""
-    rows = csv.DictReader(io.StringIO(next(out.read_many([QUARANTINE])).decode("utf-8")))
-    return np.array([row["key"].removeprefix("./").encode() for row in rows] or [b""], np.bytes_)
+def quarantined_files(out: Folder) -> NDArray[np.bytes_]:
+    """Return the image files that a folder's file names."""
+    rows = csv.DictReader(io.StringIO(next(out.read_many([QUARANTINE])).decode("utf-8", "replace")))
+    return np.array([(row.get("file") or "").removeprefix("./").encode() for row in rows] or [b""], np.bytes_)
 
 
 def _harmless(cell: str) -> str:
-    return f"./{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell
+    visible = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cell)
+    return f"./{visible}" if visible.startswith(("=", "+", "-", "@")) else visible

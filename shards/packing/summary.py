@@ -9,9 +9,11 @@ import numpy as np
 from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shards.annotations import SPLITS
 from shards.arrays import Arrays
+from shards.command import one_line
 from shards.packing.job import PackedShard
 from shards.packing.options import PackOptions
 
@@ -111,7 +113,9 @@ def print_summary(folder: str, summary: Summary) -> None:
     num_samples = sum(summary.samples.values())
     counts = ", ".join(f"{split} {count:,}" for split, count in summary.samples.items())
     resumed = f" ({summary.resumed_shards} of them from before)" if summary.resumed_shards else ""
-    console.print(f"[bold]{folder}[/bold]: {num_samples:,} samples ({counts}) in {summary.shards} shards{resumed}", soft_wrap=True)
+    # As `Text`, names keep what would be markup or an emoji.
+    facts = f": {num_samples:,} samples ({counts}) in {summary.shards} shards{resumed}"
+    console.print(Text.assemble((one_line(folder), "bold"), facts), soft_wrap=True)
     console.print(
         f"{summary.shard_bytes / 1e6:,.1f} MB in {summary.seconds:,.1f} s, {summary.images_per_second:,.0f} images/s, "
         f"{summary.megabytes_per_second:,.1f} MB/s",
@@ -136,7 +140,7 @@ def _rates(summary: Summary, attributes: Sequence[AttributeSummary]) -> Table:
             _cell(positive, labelled, summary.samples[split])
             for split, positive, labelled in zip(SPLITS, attribute.positive, attribute.labelled, strict=True)
         ]
-        table.add_row(attribute.name, *cells)
+        table.add_row(Text(attribute.name), *cells)
     return table
 
 

@@ -1,6 +1,7 @@
 """Packing on a real Ray cluster of two nodes on this machine, one of which is killed half-way."""
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from shards.storage.url_folder import UrlFolder
 from tests.conftest import write_celeba
 from tests.faults.test_packing import PIPES, caught, contents, make_shards
 
@@ -33,8 +35,9 @@ class Cluster(NamedTuple):
         return next(line for line in map(str.strip, lines) if line == "killed" or line.startswith("address "))
 
 
+# After the S3 server, so that the nodes know its address as nodes of a real cluster know their store's.
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster(s3) -> Iterator[Cluster]:  # noqa: ARG001
     script = Path(__file__).with_name("ray_nodes.py")
     process = subprocess.Popen(
         [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(PIPES)}
@@ -46,7 +49,7 @@ def cluster() -> Iterator[Cluster]:
         assert process.wait(60) == 0
 
 
-def pack_on(cluster: Cluster, source: Path, out: Path) -> subprocess.Popen[str]:
+def pack_on(cluster: Cluster, source: Path, out: object) -> subprocess.Popen[str]:
     return make_shards(source, out, "--runner", "ray", "--address", cluster.address)
 
 
@@ -56,6 +59,17 @@ def test_a_ray_cluster_writes_what_this_machine_writes(cluster, celeba, shards, 
     assert packer.returncode == 0, errors
     assert "80 samples (train 52, val 13, test 15) in 9 shards" in output
     assert contents(tmp_path / "out") == contents(shards)
+
+
+def test_a_ray_cluster_packs_to_s3(cluster, celeba, shards, s3):
+    packer = pack_on(cluster, celeba, f"{s3}/ray/set")
+    _, errors = packer.communicate(timeout=120)
+    assert packer.returncode == 0, errors
+    folder = UrlFolder(f"{s3}/ray/set")
+    names = sorted(set(contents(shards)) | {"summary.json"})
+    assert sorted(info.name for info in folder.list()) == names
+    names.remove("summary.json")
+    assert [hashlib.sha256(data).hexdigest() for data in folder.read_many(names)] == [contents(shards)[name] for name in names]
 
 
 def test_a_bad_image_is_named_by_the_driver_and_is_not_tried_again(cluster, tmp_path):

@@ -19,7 +19,7 @@ from shards.storage.cache import local_copy
 from shards.storage.lock import LOCK, lock_folder
 from shards.storage.url_folder import UrlFolder
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 # Says that it is ready, waits for the starting signal, and tells where the copy is.
 COPIER = """
 import sys
