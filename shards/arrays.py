@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.annotations import SPLITS
+from shards.errors import DataError
 from shards.files import probe, sha256_of
 from shards.manifest import ARRAYS, FORMAT_VERSION, MANIFEST, WIDS, FileEntry, Manifest, ShardEntry, dump_manifest
 from shards.storage.folder import Folder
@@ -59,14 +62,20 @@ class Arrays:
 
 @contextmanager
 def new_arrays(out: Folder, num_samples: int, num_attributes: int, key_width: int) -> Iterator[Arrays]:
-    """Make arrays to be filled, in a temporary folder that goes at the end of the block."""
+    """Make arrays to be filled, in a temporary folder that goes at the end of the block.
+
+    Raises:
+        DataError: The disk has no room for them.
+    """
     with out.scratch() as folder:
         types = (INDEX_DTYPE, np.dtype(np.int8), np.dtype(f"S{key_width}"))
         shapes = ((num_samples,), (num_samples, num_attributes), (num_samples,))
-        index, labels, keys = (
-            np.lib.format.open_memmap(folder / array, mode="w+", dtype=dtype, shape=shape, version=(1, 0))
-            for array, dtype, shape in zip(ARRAYS, types, shapes, strict=True)
-        )
+        try:
+            index, labels, keys = (
+                _new_array(folder / name, dtype, shape) for name, dtype, shape in zip(ARRAYS, types, shapes, strict=True)
+            )
+        except OSError as error:
+            raise DataError(f"{out.url}: cannot be written ({error.strerror}); the arrays need room twice") from error
         yield Arrays(folder=folder, index=index, labels=labels, keys=keys)
 
 
@@ -89,7 +98,10 @@ def publish(out: Folder, arrays: Arrays, shards: Sequence[ShardFacts], *, attrib
     for array in (arrays.index, arrays.labels, arrays.keys):
         array.flush()  # type: ignore[attr-defined]
     digest = source_digest(attributes, arrays.keys, arrays.labels, arrays.index)
-    (arrays.folder / WIDS).write_text(wids_json(shards, digest), encoding="utf-8")
+    try:
+        (arrays.folder / WIDS).write_text(wids_json(shards, digest), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{out.url}/{WIDS}: cannot be written ({error.strerror})") from error
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         attributes=tuple(attributes),
@@ -133,6 +145,14 @@ def wids_json(shards: Sequence[ShardFacts], digest: str) -> str:
     """
     shardlist = [{"url": f"{s.name}.tar", "md5sum": s.md5, "nsamples": s.samples, "filesize": s.bytes} for s in shards]
     return json.dumps({"wids_version": 1, "name": f"dropstream-{digest[:16]}", "shardlist": shardlist}, indent=1) + "\n"
+
+
+def _new_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape, version=(1, 0))
+    # Where the disk is full, writing into a hole of a mapped file is no error but the end of the process (SIGBUS).
+    with path.open("rb+") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _publish_file(out: Folder, path: Path) -> FileEntry:

@@ -109,7 +109,7 @@ def parse_manifest(text: str, *, name: str) -> Manifest:
     """
     try:
         fields: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: is not JSON ({error}); restore it, or run tools/check_shards --rebuild-index") from error
     version = fields.get("format_version") if isinstance(fields, dict) else None
     if version != FORMAT_VERSION:
@@ -120,7 +120,9 @@ def parse_manifest(text: str, *, name: str) -> Manifest:
     try:
         entries = tuple(ShardEntry(**entry) for entry in fields["shards"])
         files = {file: FileEntry(**entry) for file, entry in fields["files"].items()}
-        known: dict[str, Any] = {**fields, "attributes": tuple(fields["attributes"]), "shards": entries, "files": files}
+        # A text, too, would make a tuple.
+        names = tuple(fields["attributes"]) if isinstance(fields["attributes"], list) else ()
+        known: dict[str, Any] = {**fields, "attributes": names, "shards": entries, "files": files}
         manifest = Manifest(**known)
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{name}: lacks or misnames a field ({error}); pack the data set again") from error

@@ -26,8 +26,8 @@ _SHARD_FILE = re.compile(rf"({re.escape(NOTES)}/)?(?P<shard>(train|val|test)-\d{
 _OTHER_FILES = {*ARRAYS, WIDS, QUARANTINE, SUMMARY, _MARKER}
 
 
-def is_finished(out: Folder, options: PackOptions, source: Source, plans: Sequence[ShardPlan]) -> bool:
-    """Tell whether the folder holds the very data set that these plans would make.
+def describe_finished(out: Folder, options: PackOptions, source: Source, plans: Sequence[ShardPlan]) -> str:
+    """Return a line on the data set in the folder if it is the very one that these plans would make, nothing if there is none.
 
     Raises:
         ConfigurationError: It holds another one, or `--no-resume` was asked for.
@@ -35,7 +35,7 @@ def is_finished(out: Folder, options: PackOptions, source: Source, plans: Sequen
     """
     sizes = {info.name: info.size for info in out.list()}
     if MANIFEST not in sizes:
-        return False
+        return ""
     manifest = parse_manifest(next(out.read_many([MANIFEST])).decode("utf-8", "replace"), name=f"{out.url}/{MANIFEST}")
     _check_files(out, manifest, sizes)
     left_out = quarantined_files(out) if options.on_bad_image == "quarantine" and QUARANTINE in sizes else np.array([], "S1")
@@ -46,7 +46,10 @@ def is_finished(out: Folder, options: PackOptions, source: Source, plans: Sequen
     for name in sizes:
         if name.startswith(f"{NOTES}/"):
             out.remove(name)
-    return True
+    hint = (
+        f"; {len(left_out):,} images are in its {QUARANTINE}, remove the folder to try them again" if len(left_out) else "; nothing to do"
+    )
+    return f"{out.url}: is packed already, from these images and labels{hint}"
 
 
 def prepare(out: Folder, plans: Sequence[ShardPlan], *, resume: bool) -> set[str]:

@@ -44,8 +44,8 @@ def make_shards(options: PackOptions) -> None:
         source = read_source(options, progress.listed)
         plans = plan_shards(source.keys, source.splits, source.sizes, shards_per_split=options.shards, seed=options.seed)
         with lock(options.out):
-            if output.is_finished(out, options, source, plans):
-                print(command.one_line(f"{options.out}: is packed already, from these images and labels; nothing to do"))
+            if finished := output.describe_finished(out, options, source, plans):
+                print(command.one_line(finished))
                 return
             noted = output.prepare(out, plans, resume=options.resume)
             progress.begin(len(plans), len(source.keys))

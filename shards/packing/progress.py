@@ -79,7 +79,8 @@ class _Rates(ProgressColumn):
         if not task.fields["shards"]:
             return Text(f"{task.completed:,.0f} files")
         of_all = f"/{task.total:,.0f}" if task.total else ""
-        text = Text(f"{task.completed:,.0f}{of_all} images  {task.completed / seconds:,.0f} images/s  {task.fields['num_bytes'] / seconds / 1e6:,.1f} MB/s  ")
+        text = Text(f"{task.completed:,.0f}{of_all} images  {task.completed / seconds:,.0f} images/s  ")
+        text.append(f"{task.fields['num_bytes'] / seconds / 1e6:,.1f} MB/s  ")
         text.append(f"{task.fields['shards']} shards")
         if task.fields["num_bad"]:
             text.append(f"  {task.fields['num_bad']:,} bad", style="yellow")

@@ -29,7 +29,8 @@ def quarantine_csv(images: Sequence[BadImage]) -> bytes:
 def quarantined_files(out: Folder) -> NDArray[np.bytes_]:
     """Return the image files that a folder's file names."""
     rows = csv.DictReader(io.StringIO(next(out.read_many([QUARANTINE])).decode("utf-8", "replace")))
-    return np.array([(row.get("file") or "").removeprefix("./").encode() for row in rows] or [b""], np.bytes_)
+    files = [(row.get("file") or "").removeprefix("./").encode() for row in rows]
+    return np.array(files, np.bytes_ if files else "S1")
 
 
 def _harmless(cell: str) -> str:

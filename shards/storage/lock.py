@@ -72,8 +72,10 @@ def _acquire(path: Path) -> int | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still_at(path, descriptor):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+                # The number is for messages only: a full disk is told by whoever writes more than this.
+                with suppress(OSError):
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
