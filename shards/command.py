@@ -4,14 +4,16 @@ import io
 import itertools
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from shards.errors import ConfigurationError, DropstreamError
+from shards.errors import ConfigurationError, DataError, DropstreamError
 
 Options = TypeVar("Options")
 
@@ -30,6 +32,8 @@ def run(options_type: type[Options], function: Callable[[Options], None]) -> NoR
     """
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) != len(sys.argv) - 1
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with_exit_code(lambda: function(parse_flags(options_type, arguments)), debug=debug)
 
 
@@ -58,20 +62,35 @@ def with_exit_code(function: Callable[[], None], *, debug: bool) -> NoReturn:
     """Call `function` and exit with the code that its outcome has in the documentation."""
     try:
         function()
+        sys.stdout.flush()
     except DropstreamError as error:
         if debug:
             raise
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        # What a shell reports for a process that SIGINT ended.
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of our output (`| head`) went away; the interpreter would complain once more when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        # Standard output on a full disk, for example: whatever is a file of the user's is a `DataError` already.
+        if debug:
+            raise
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DataError.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        # What a shell reports for a process that SIGINT ended.
+        sys.exit(130)
     sys.exit(0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # The first signal stops; who presses Control-C twice must not interrupt the tidying up, nor change the exit code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def one_line(message: str) -> str:

@@ -95,10 +95,12 @@ def _fill(arrays: Arrays, options: IndexBenchmark) -> None:
 
 
 def _print(options: IndexBenchmark, seconds: float, memory: int, trials: list[Trial]) -> None:
-    table = Table(title=f"opening {options.num_samples:,} samples x {options.num_attributes} labels", show_header=False)
-    table.add_column("")
-    table.add_column("", justify="right")
-    table.add_row(f"seconds, median of {len(trials)} new processes", f"{seconds:.3f}")
+    title = f"opening {options.num_samples:,} samples x {options.num_attributes} labels, {len(trials)} new processes"
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    spread = f"{min(trial.seconds for trial in trials):.3f}-{max(trial.seconds for trial in trials):.3f}"
+    table.add_row("seconds, median (min-max)", f"{seconds:.3f} ({spread})")
     table.add_row("peak RssAnon of the process, MB", f"{memory / 1e6:.0f}")
     grown = max(trial.figures["anonymous_bytes"] for trial in trials)
     table.add_row("of these through opening, MB", f"{grown / 1e6:.1f}")

@@ -1,10 +1,10 @@
 """`tools/benchmark pack`: packing speed beside webdataset's `ShardWriter`, and memory at ten times the images."""
 
+import dataclasses
 import os
 import shutil
-import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from engine.benchmark.contender import Contender, Score, contenders, scores
 from engine.benchmark.result import write_result
 from engine.benchmark.trial import Trial, alternate, run_trial
 from shards.errors import ConfigurationError
-from shards.faces.layout import ATTRIBUTE_FILE, IMAGE_FOLDER, PARTITION_FILE, image_name, partition_text
+from shards.faces.layout import ATTRIBUTE_FILE, IMAGE_FOLDER, image_name
 from shards.faces.write import Options, make_faces
 
 _TRIAL = "engine.benchmark.pack_trial"
-_CONTENDERS = ("ShardWriter", "header", "decode")
-_SHOWN = {
-    "ShardWriter": "webdataset.ShardWriter (checks nothing)",
-    "header": "make_shards --check header",
-    "decode": "make_shards --check decode",
-}
+_REMARKS = (
+    "ShardWriter: one process, in the file's order; no checks, hashes, index or fsync.",
+    "make_shards: does all four; its time includes reading the table, planning and starting its workers.",
+    "Imports are left out of the seconds for both.",
+    "Memory: ShardWriter's is mostly torch, which webdataset imports.",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,32 +53,50 @@ class PackBenchmark:
 def benchmark_pack(options: PackBenchmark) -> None:
     """Measure, print a table and write the figures."""
     source = _faces(options)
-    trials: dict[str, list[Trial]] = {name: [] for name in _CONTENDERS}
+    trials: dict[Contender, list[Trial]] = {contender: [] for contender in contenders()}
     with _scratch(options.folder) as scratch:
         # Once over all files, so that the first contender does not read them from the disk for the others.
         for path in os.scandir(source / IMAGE_FOLDER):
             Path(path).read_bytes()
-        contenders = [(_TRIAL, (name, str(source), str(scratch / "out"))) for name in _CONTENDERS]
-        for number, trial in alternate(contenders, options.repeats):
-            trials[_CONTENDERS[number]].append(trial)
+        runs = [(_TRIAL, contender.arguments(source, scratch / "out")) for contender in trials]
+        for number, trial in alternate(runs, options.repeats):
+            trials[list(trials)[number]].append(trial)
             shutil.rmtree(scratch / "out")
-        large = _large_trial(options, source, scratch) if options.memory_factor > 1 else None
-    seconds = {name: statistics.median(trial.seconds for trial in each) for name, each in trials.items()}
-    memory = {name: max(trial.peak_anonymous_bytes for trial in each) for name, each in trials.items()}
-    rates = {name: options.num_images / value for name, value in seconds.items()}
-    figures: dict[str, object] = {
-        "images": options.num_images,
-        "images_per_second": rates,
-        "ratio_to_ShardWriter": {name: rate / rates["ShardWriter"] for name, rate in rates.items()},
-        "seconds": {name: [trial.seconds for trial in each] for name, each in trials.items()},
-        "peak_anonymous_bytes": memory,
-    }
-    if large:
-        figures["memory_at"] = options.num_images * options.memory_factor
-        figures["peak_anonymous_bytes_large"] = large.peak_anonymous_bytes
-        figures["memory_ratio"] = large.peak_anonymous_bytes / memory["header"]
-    _print(options, rates, memory, large)
-    write_result(options.json or options.folder / "pack.json", figures)
+        # With as many workers as there are: this is how much memory packing takes.
+        widest = next(contender for contender in reversed(trials) if contender.writer == "header")
+        large = _large_trial(options, source, scratch, widest) if options.memory_factor > 1 else None
+    results = scores(options.num_images, trials)
+    memory = _memory(options, widest, large, results[widest]) if large else None
+    _print(options, results, memory)
+    figures = {"images": options.num_images, "contenders": {who.name: dataclasses.asdict(score) for who, score in results.items()}}
+    write_result(options.json or options.folder / "pack.json", figures | {"memory": memory and dataclasses.asdict(memory)})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Memory:
+    """Packing many times the images."""
+
+    contender: str
+    """Who packed them."""
+    images: int
+    """How many they were."""
+    images_per_second: float
+    """In one round."""
+    peak_anonymous_bytes: int
+    """Most RssAnon of all processes together."""
+    ratio: float
+    """This, divided by the same contender's for the images of the comparison."""
+
+
+def _memory(options: PackBenchmark, contender: Contender, large: Trial, score: Score) -> _Memory:
+    num_images = options.num_images * options.memory_factor
+    return _Memory(
+        contender=contender.name,
+        images=num_images,
+        images_per_second=num_images / large.seconds,
+        peak_anonymous_bytes=large.peak_anonymous_bytes,
+        ratio=large.peak_anonymous_bytes / score.peak_anonymous_bytes,
+    )
 
 
 def _faces(options: PackBenchmark) -> Path:
@@ -95,7 +114,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _large_trial(options: PackBenchmark, source: Path, scratch: Path) -> Trial:
+def _large_trial(options: PackBenchmark, source: Path, scratch: Path, contender: Contender) -> Trial:
     """Pack many times the images: the same files under further names, so that no disk is filled and no hour spent drawing."""
     large = scratch / "large"
     (large / IMAGE_FOLDER).mkdir(parents=True)
@@ -105,19 +124,27 @@ def _large_trial(options: PackBenchmark, source: Path, scratch: Path) -> Trial:
         for number in range(count * options.memory_factor):
             os.link(source / IMAGE_FOLDER / image_name(number % count), large / IMAGE_FOLDER / image_name(number))
             table.write(f"{image_name(number)} {rows[2 + number % count].partition(' ')[2]}\n")
-    (large / PARTITION_FILE).write_text(partition_text(count * options.memory_factor))
-    return run_trial(_TRIAL, "header", str(large), str(scratch / "out"))
+    return run_trial(_TRIAL, *contender.arguments(large, scratch / "out"))
 
 
-def _print(options: PackBenchmark, rates: dict[str, float], memory: dict[str, int], large: Trial | None) -> None:
-    table = Table(title=f"{options.num_images:,} images, medians of {options.repeats} rounds in turn")
-    for column in ("", "images/s", "ratio", "peak RssAnon, MB"):
-        table.add_column(column, justify="left" if not column else "right")
-    for name, rate in rates.items():
-        table.add_row(_SHOWN[name], f"{rate:,.0f}", f"{rate / rates['ShardWriter']:.2f}", f"{memory[name] / 1e6:.0f}")
-    if large:
-        count = options.num_images * options.memory_factor
-        ratio = large.peak_anonymous_bytes / memory["header"]
-        shown = f"{large.peak_anonymous_bytes / 1e6:.0f} ({ratio:.2f} times)"
-        table.add_row(f"make_shards --check header, {count:,} images", f"{count / large.seconds:,.0f}", "", shown)
+def _print(options: PackBenchmark, results: Mapping[Contender, Score], memory: _Memory | None) -> None:
+    title = f"{options.num_images:,} images, medians of {options.repeats} round{'s' * (options.repeats > 1)} in turn"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("", "workers", "images/s", "ratio", "seconds", "RssAnon, MB"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for contender, score in results.items():
+        table.add_row(
+            contender.title,
+            f"{score.workers}",
+            f"{score.images_per_second:,.0f}",
+            f"{score.ratio_to_shard_writer:.2f}",
+            f"{min(score.seconds):.2f}-{max(score.seconds):.2f}",
+            f"{score.peak_anonymous_bytes / 1e6:.0f}",
+        )
     Console().print(table)
+    if memory:
+        print(
+            f"{memory.images:,} images ({memory.contender}): {memory.images_per_second:,.0f} images/s, "
+            f"RssAnon {memory.peak_anonymous_bytes / 1e6:.0f} MB, {memory.ratio:.2f} times"
+        )
+    print(*_REMARKS, sep="\n")

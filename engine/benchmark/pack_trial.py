@@ -1,4 +1,4 @@
-"""A contender of `tools/benchmark pack`, to be run as a process: `python -m engine.benchmark.pack_trial NAME SOURCE OUT`."""
+"""A contender of `tools/benchmark pack`, to be run as a process: `python -m engine.benchmark.pack_trial WRITER SOURCE OUT WORKERS`."""
 
 import contextlib
 import json
@@ -7,11 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-ATTRIBUTE_FILE = "list_attr_celeba.txt"
-IMAGE_FOLDER = "img_align_celeba"
+from shards.faces.layout import ATTRIBUTE_FILE, IMAGE_FOLDER
 
 
-def pack_with_dropstream(source: Path, out: Path, check: str) -> float:
+def pack_with_dropstream(source: Path, out: Path, check: str, workers: int) -> float:
     """Pack as `tools/make_shards` does, all that it does included, and return the seconds it took."""
     # Not at the top of the file: the worker processes load it too, as they would not load tools/make_shards.
     from shards.packing.options import PackOptions
@@ -22,6 +21,7 @@ def pack_with_dropstream(source: Path, out: Path, check: str) -> float:
         attributes=str(source / ATTRIBUTE_FILE),
         out=str(out),
         check="header" if check == "header" else "decode",
+        workers=workers,
     )
     started = time.perf_counter()
     # What it prints is no part of the figures.
@@ -51,8 +51,8 @@ def pack_with_shard_writer(source: Path, out: Path) -> float:
 
 def main() -> None:
     """Pack once and print the seconds as JSON."""
-    name, source, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    seconds = pack_with_shard_writer(source, out) if name == "ShardWriter" else pack_with_dropstream(source, out, name)
+    writer, source, out, workers = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    seconds = pack_with_shard_writer(source, out) if writer == "ShardWriter" else pack_with_dropstream(source, out, writer, workers)
     print(json.dumps({"seconds": seconds}))
 
 

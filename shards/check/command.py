@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,8 @@ class CheckOptions:
     workers: int = len(os.sched_getaffinity(0))
     """Processes, each of which checks one shard at a time."""
     rebuild_index: bool = False
-    """Make index.npy, labels.npy, keys.npy, wids.json, manifest.json and the *.idx anew from the tars, every image of which is decoded."""
+    """Make index.npy, labels.npy, keys.npy, wids.json, manifest.json and the *.idx anew from the tars. Images of a tar that is not known to
+    be sound are decoded."""
     attributes: str | None = None
     """Attribute file that was packed, for --rebuild-index where manifest.json is lost or damaged: the tars do not hold the names."""
     key_column: str | None = None
@@ -146,11 +148,13 @@ def _check_tars(jobs: Iterator[ShardCheck], workers: int, progress: Progress, fo
         results = (check_shard(job, progress.advance) for job in numbered.values())
     checked: dict[str, CheckedShard] = {}
     try:
-        for shard in results:
-            checked[shard.name] = shard
-            progress.finish_shard()
-            if shard.problems.count:
-                progress.advance(0, 0, shard.problems.count)
+        # Closed at once when interrupted, so that the workers end before this process does.
+        with closing(results):
+            for shard in results:
+                checked[shard.name] = shard
+                progress.finish_shard()
+                if shard.problems.count:
+                    progress.advance(0, 0, shard.problems.count)
     finally:
         ordered = [checked[name] for name in numbered if name in checked]
         found += [shard.problems for shard in ordered]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class RebuildJob:
     """`train-000000`, without a suffix."""
     num_attributes: int
     """Length of the label vectors."""
+    known_sha256: str | None
+    """Hash of the tar if it is known to be sound."""
 
 
 def rebuild_index(folder: Path, *, attributes: str | None, key_column: str | None, columns: Sequence[str], workers: int) -> None:
@@ -72,7 +75,11 @@ def rebuild_index(folder: Path, *, attributes: str | None, key_column: str | Non
         before = _sound_manifest(folder)
         wanted = _choose_attributes(folder, before, given, attributes)
         with Progress("rebuilding") as progress, out.scratch() as parts:
-            jobs = [RebuildJob(folder=folder, parts=parts, name=name, num_attributes=len(wanted)) for name in names]
+            known = {shard.name: shard.sha256 for shard in before.shards} if before else {}
+            jobs = [
+                RebuildJob(folder=folder, parts=parts, name=name, num_attributes=len(wanted), known_sha256=known.get(f"{name}.tar"))
+                for name in names
+            ]
             progress.begin(len(jobs), 0 if before is None else sum(shard.samples for shard in before.shards))
             facts = _read_all(jobs, workers, progress)
             manifest = _write(out, parts, facts, wanted, before.seed if before else None)
@@ -80,7 +87,7 @@ def rebuild_index(folder: Path, *, attributes: str | None, key_column: str | Non
 
 
 def read_shard(job: RebuildJob, advance: Advance) -> ShardFacts:
-    """Read a shard whole, decode its images and leave what was found in the folder of parts.
+    """Read a shard whole, decode its images if it is not the one that was packed, and leave what was found in the folder of parts.
 
     Raises:
         DataError: It is damaged.
@@ -91,16 +98,20 @@ def read_shard(job: RebuildJob, advance: Advance) -> ShardFacts:
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     with open_tar(path) as tar:
-        contents = read_contents(tar, job.num_attributes, decode=True, advance=advance)
+        # An unchanged tar passed the check of its packing, which may have been of the headers only.
+        contents = read_contents(tar, job.num_attributes, decode=sha256 != job.known_sha256, advance=advance)
         num_bytes = len(tar)
     if contents.num_defects:
         defect = contents.defects[0]
         where = f"{path}: {defect.key}" if defect.key else str(path)
         more = f"; {contents.num_defects - 1:,} more defects follow" if contents.num_defects > 1 else ""
         raise DataError(f"{where}: {defect.what} (at byte {defect.at}{more}); restore the shard; nothing was changed")
-    for array, values in (("index", contents.rows), ("labels", contents.labels), ("keys", contents.keys)):
-        np.save(job.parts / f"{job.name}.{array}.npy", values, allow_pickle=False)
-    (job.parts / f"{job.name}.idx").write_bytes(contents.dali_index)
+    try:
+        for array, values in (("index", contents.rows), ("labels", contents.labels), ("keys", contents.keys)):
+            np.save(job.parts / f"{job.name}.{array}.npy", values, allow_pickle=False)
+        (job.parts / f"{job.name}.idx").write_bytes(contents.dali_index)
+    except OSError as error:
+        raise DataError(f"{job.parts}: cannot be written ({error.strerror}); free some space; nothing was changed") from error
     return ShardFacts(
         name=job.name,
         samples=len(contents.keys),
@@ -159,9 +170,10 @@ def _read_all(jobs: Sequence[RebuildJob], workers: int, progress: Progress) -> l
     else:
         results = (read_shard(job, progress.advance) for job in jobs)
     facts: dict[str, ShardFacts] = {}
-    for shard in results:
-        facts[shard.name] = shard
-        progress.finish_shard()
+    with closing(results):
+        for shard in results:
+            facts[shard.name] = shard
+            progress.finish_shard()
     return [facts[job.name] for job in jobs]
 
 

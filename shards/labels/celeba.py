@@ -28,7 +28,7 @@ def open_attributes(file: TextFile, selection: Selection) -> TextTable:
             f"{file.name}, line 1: expected the number of images (official file) or a comma-separated header, got {announced[:60]!r}"
         )
     if selection.key_column is not None:
-        raise ConfigurationError(f"--key-column: {file.name} is a CelebA attribute file, whose columns of images has no name; leave it out")
+        raise ConfigurationError(f"--key-column: {file.name} is a CelebA attribute file, whose column of images has no name; leave it out")
     names = second.split()
     if not names:
         raise DataError(f"{file.name}: ends before the line of attribute names; get a whole copy")

@@ -94,26 +94,31 @@ def select(header: Sequence[str], selection: Selection, *, file: str, where: str
         DataError: A name is missing, empty, too long, given twice or holds control characters.
     """
     names = [name.strip() for name in header]
-    key = 0 if selection.key_column is None else _find(names, selection.key_column, file=file, flag="--key-column")
-    wanted = selection.columns
-    for name in wanted:
-        if _find(names, name, file=file, flag="--columns") == key:
+    counts = Counter(names)
+    key = 0
+    if selection.key_column is not None:
+        _check_is_one(counts, selection.key_column, file=file, flag="--key-column")
+        key = names.index(selection.key_column)
+    wanted = Counter(selection.columns)
+    for name, times in wanted.items():
+        _check_is_one(counts, name, file=file, flag="--columns")
+        if name == names[key]:
             raise ConfigurationError(f"--columns: {name!r} is the column of image files of {file}; leave it out")
-        if wanted.count(name) > 1:
+        if times > 1:
             raise ConfigurationError(f"--columns: names {name!r} twice")
     # Names that nobody asked for may be as they like.
-    positions = tuple(names.index(name) for name in wanted) or tuple(position for position in range(len(names)) if position != key)
+    at = {name: position for position, name in enumerate(names)}
+    positions = tuple(at[name] for name in selection.columns) or tuple(position for position in range(len(names)) if position != key)
     picked = tuple(names[position] for position in positions)
     _check_names(picked, names, where)
     return Columns(key=key, positions=positions, names=picked)
 
 
-def _find(names: Sequence[str], name: str, *, file: str, flag: str) -> int:
-    if name not in names:
-        raise ConfigurationError(f"{flag}: {file} has no column {name!r}{did_you_mean(name, names)}")
-    if names.count(name) > 1:
+def _check_is_one(counts: Counter[str], name: str, *, file: str, flag: str) -> None:
+    if not counts[name]:
+        raise ConfigurationError(f"{flag}: {file} has no column {name!r}{did_you_mean(name, counts)}")
+    if counts[name] > 1:
         raise DataError(f"{file}: column {name!r} is named twice; rename or remove one")
-    return names.index(name)
 
 
 def _check_names(picked: Sequence[str], names: Sequence[str], where: str) -> None:

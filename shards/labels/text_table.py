@@ -107,7 +107,8 @@ class TextTable:
 
 def wrong_cell(file: str, where: str, column: str, value: object, cells: Cells) -> DataError:
     """Return the error for a cell that holds what it may not."""
-    return DataError(f"{file}, {where}: {column} is {str(value)[:60]!r}, expected {cells.expected}")
+    hint = f"; if it names the image: --key-column {column}" if str(value).lower().endswith((".jpg", ".jpeg")) else ""
+    return DataError(f"{file}, {where}: {column} is {str(value)[:60]!r}, expected {cells.expected}{hint}")
 
 
 def _picker(positions: Sequence[int]) -> Callable[[list[str]], Sequence[str]]:

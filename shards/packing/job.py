@@ -15,7 +15,7 @@ from shards.arrays import ShardFacts
 from shards.errors import DataError
 from shards.files import sha256_of
 from shards.jpeg import MAX_BYTES, BadImageError, JpegHeader, check_jpeg
-from shards.storage.folder import Folder, open_folder
+from shards.storage.folder import Folder, UnreadableFileError, open_folder
 from shards.tar import ShardFile, label_bytes
 
 NOTES = ".parts"
@@ -112,9 +112,9 @@ def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShar
             checked = _checked(job, position, image)
             if isinstance(checked, BadImage):
                 bad.append(checked)
-            elif image is not None:
+            elif isinstance(image, bytes):
                 shard.add(job.keys[position].decode("ascii"), image, label_bytes(job.labels[position]), (checked.width, checked.height))
-            advance(1, len(image or b""), isinstance(checked, BadImage))
+            advance(1, len(image), isinstance(checked, BadImage))
         shard.finish()
     rows, dali_index = shard.rows(), shard.dali_index()
     with out.create(f"{job.name}.idx") as file:
@@ -138,14 +138,14 @@ def read_rows(out: Folder, name: str) -> NDArray[np.void]:
     return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
-def _images(job: ShardJob) -> Iterator[tuple[int, bytes | None]]:
-    """Yield each image's position and bytes, of a few at a time where they come over a network; None for a file too large to read."""
+def _images(job: ShardJob) -> Iterator[tuple[int, bytes | str]]:
+    """Yield each image's position and its bytes, or why it was not read. Of a few at a time, for where they come over a network."""
     folder = open_folder(job.images)
     pending: list[int] = []
     num_bytes = 0
     for position, size in enumerate(job.sizes.tolist()):
         if size > MAX_BYTES:
-            yield position, None
+            yield position, f"has {size} bytes, more than {MAX_BYTES}; shrink it before packing"
             continue
         if pending and (len(pending) == _READ_IMAGES or num_bytes + size > _READ_BYTES):
             yield from _read(folder, job, pending)
@@ -156,14 +156,23 @@ def _images(job: ShardJob) -> Iterator[tuple[int, bytes | None]]:
         yield from _read(folder, job, pending)
 
 
-def _read(folder: Folder, job: ShardJob, positions: list[int]) -> Iterator[tuple[int, bytes]]:
+def _read(folder: Folder, job: ShardJob, positions: list[int]) -> Iterator[tuple[int, bytes | str]]:
     names = [name.decode("utf-8", "surrogateescape") for name in job.files[positions].tolist()]
-    yield from zip(positions, folder.read_many(names), strict=True)
+    done = 0
+    while done < len(names):
+        try:
+            for image in folder.read_many(names[done:]):
+                yield positions[done], image
+                done += 1
+        except UnreadableFileError as error:
+            # It vanished since the folder was listed, or may not be read; the others are read all the same.
+            yield positions[done], f"cannot be read ({error})"
+            done += 1
 
 
-def _checked(job: ShardJob, position: int, image: bytes | None) -> JpegHeader | BadImage:
-    if image is None:
-        return _bad(job, position, f"has {job.sizes[position]} bytes, more than {MAX_BYTES}; shrink it before packing")
+def _checked(job: ShardJob, position: int, image: bytes | str) -> JpegHeader | BadImage:
+    if isinstance(image, str):
+        return _bad(job, position, image)
     try:
         return check_jpeg(image, decode=job.check == "decode")
     except BadImageError as error:

@@ -22,7 +22,7 @@ class PackOptions:
     15 % test."""
     key_column: str | None = None
     """Column of a CSV or Parquet table that names the image. Default: the first."""
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
     """Attributes to take, in this order. Default: all columns but the key column."""
     shards: int | None = None
     """Shards per split, at most one per sample. Default: about 64 MiB of images each, and at least 8."""
@@ -43,6 +43,11 @@ class PackOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        for name in ("images", "attributes", "out", "partition"):
+            if getattr(self, name) == "":
+                raise ConfigurationError(f"--{name} is empty (an unset shell variable?), expected a path or a URL")
+        if self.columns == ():
+            raise ConfigurationError("--columns names no column; leave it out to take all")
         if self.shards is not None and self.shards < 1:
             raise ConfigurationError(f"--shards is {self.shards}, expected at least 1")
         if self.workers is not None and self.workers < 1:

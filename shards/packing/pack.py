@@ -1,17 +1,15 @@
 """`tools/make_shards`: annotations and images in; tars, index and manifest out."""
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
-from types import FrameType
 
 from shards import command
 from shards.errors import Interrupted
 from shards.packing import output
+from shards.packing.finished import describe_finished
 from shards.packing.job import Advance, PackedShard, ShardJob
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan, plan_shards
@@ -38,23 +36,26 @@ def make_shards(options: PackOptions) -> None:
     """
     started = time.perf_counter()
     out = open_folder(options.out)
+    output.check_free(out)
     with Progress() as progress, _stoppable(progress):
         if options.runner == "local" and _workers(options) > 1:
             pool.warm_up(local.__name__)
         source = read_source(options, progress.listed)
         plans = plan_shards(source.keys, source.splits, source.sizes, shards_per_split=options.shards, seed=options.seed)
         with lock(options.out):
-            if finished := output.describe_finished(out, options, source, plans):
+            if finished := describe_finished(out, options, source, plans):
                 print(command.one_line(finished))
                 return
             noted = output.prepare(out, plans, resume=options.resume)
             progress.begin(len(plans), len(source.keys))
             jobs = ((_job(options, source, plan), plan.name in noted) for plan in plans)
             packed: dict[str, PackedShard] = {}
-            with _swept(out):
-                for shard in _runner(options, len(plans))(jobs, progress.advance):
+            # Closed at once when interrupted: the workers end before what they left is swept.
+            with _swept(out), closing(_runner(options, len(plans))(jobs, progress.advance)) as shards:
+                for shard in shards:
                     packed[shard.facts.name] = shard
-                    progress.finish_shard()
+                    kept_images = shard.facts.samples + len(shard.bad) if shard.resumed else 0
+                    progress.finish_shard(kept_images=kept_images, kept_bytes=shard.image_bytes if shard.resumed else 0)
             seconds = time.perf_counter() - started
             summary = output.finish(out, options, source, plans, [packed[plan.name] for plan in plans], seconds)
     print_summary(options.out, summary)
@@ -69,7 +70,7 @@ def _swept(out: Folder) -> Iterator[None]:
         raise
 
 
-def _runner(options: PackOptions, num_shards: int) -> Callable[[local.Jobs, Advance], Iterator[PackedShard]]:
+def _runner(options: PackOptions, num_shards: int) -> Callable[[local.Jobs, Advance], Generator[PackedShard]]:
     if options.runner == "ray":
         # Imported here: Ray is an optional extra.
         from shards.packing.runner.ray import run_on_ray
@@ -101,18 +102,7 @@ def _job(options: PackOptions, source: Source, plan: ShardPlan) -> ShardJob:
 
 @contextmanager
 def _stoppable(progress: Progress) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted`."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    # Python delivers signals to the main thread alone.
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if is_main else None
     try:
         yield
     except KeyboardInterrupt as error:
         raise Interrupted(f"stopped with {progress.num_finished} shards finished; the same command goes on from there") from error
-    finally:
-        if is_main:
-            signal.signal(signal.SIGTERM, before)

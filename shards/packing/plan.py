@@ -78,22 +78,16 @@ def given_splits(files: NDArray[np.bytes_], partition: Partition) -> NDArray[np.
 
     Args:
         files: [N] image files as the annotations name them.
-        partition: Which split each of them belongs to.
+        partition: Which split each of them belongs to. It may name more images: a part of a data set is packed with the whole set's file.
 
     Raises:
-        DataError: An image has no split, or the partition names an image that the annotations lack.
+        DataError: An image has no split.
     """
     at = positions_in(partition.files, files)
     if (at < 0).any():
         missing = np.flatnonzero(at < 0)
         raise DataError(
             f"the partition file gives no split for {len(missing)} images, first {shown(files[missing[0]])}; "
-            "use the file of the same data set"
-        )
-    if len(partition.files) > len(files):
-        surplus = partition.files[positions_in(files, partition.files) < 0]
-        raise DataError(
-            f"the partition file names {len(surplus)} images without attributes, first {shown(np.sort(surplus)[0])}; "
             "use the file of the same data set"
         )
     return partition.codes[at]

@@ -12,6 +12,11 @@ from shards.storage.folder import Folder
 
 QUARANTINE = "quarantine.csv"
 
+NO_IMAGE = "no such image; the attribute file names it"
+"""The reason of a row without an image."""
+NO_ROW = "the attribute file does not name it"
+"""The reason of an image without a row."""
+
 
 def quarantine_csv(images: Sequence[BadImage]) -> bytes:
     """Return the file's content: a header and one row per image of key, file and reason.

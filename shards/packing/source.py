@@ -1,6 +1,7 @@
 """What is to be packed: annotations, images and splits brought together, checked against each other."""
 
 import ctypes
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from shards.packing.images import Images, match_images
 from shards.packing.job import BadImage
 from shards.packing.options import PackOptions
 from shards.packing.plan import given_splits, key_of, keys_of, random_splits, shown
+from shards.packing.quarantine import NO_IMAGE, NO_ROW
 from shards.storage.folder import open_folder
 
 
@@ -43,6 +45,10 @@ class Source:
     unmatched: tuple[BadImage, ...]
     """Rows without an image and images without a row; there are none unless bad images are quarantined."""
 
+    def versions_digest(self, rows: NDArray[np.int64]) -> str:
+        """Return a hash of the times of modification of these rows' images: while it is the same, nobody has touched them."""
+        return hashlib.sha256(self.versions[rows].tobytes()).hexdigest()
+
 
 def read_source(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
     """Read what the options name.
@@ -65,7 +71,7 @@ def read_source(options: PackOptions, on_listed: Callable[[int], None]) -> Sourc
 
 def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
     with local_file(options.attributes) as path:
-        annotations = read_annotations(path, key_column=options.key_column, columns=options.columns, name=options.attributes)
+        annotations = read_annotations(path, key_column=options.key_column, columns=options.columns or (), name=options.attributes)
     splits = None
     if options.partition is not None:
         with local_file(options.partition) as path:
@@ -92,9 +98,13 @@ def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
 
 def _in_a_file(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array memory-mapped from a nameless temporary file: while shards are packed, memory does not grow with their number."""
-    with tempfile.TemporaryFile() as file:
-        array.tofile(file)
-        return np.memmap(file, array.dtype, "r", shape=array.shape)
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(np.ascontiguousarray(array).data)
+            file.flush()
+            return np.memmap(file, array.dtype, "r", shape=array.shape)
+    except OSError as error:
+        raise DataError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); free some space or set TMPDIR") from error
 
 
 @contextmanager
@@ -113,12 +123,12 @@ def absolute(url: str) -> str:
 def _unmatched(options: PackOptions, annotations: Annotations, images: Images) -> Iterator[BadImage]:
     missing = annotations.files[images.files == b""]
     if options.on_bad_image == "quarantine":
-        yield from (_rejected(name, "no such image; the attribute file names it") for name in missing.tolist())
-        yield from (_rejected(name, "the attribute file does not name it") for name in images.surplus.tolist())
+        yield from (_rejected(name, NO_IMAGE) for name in missing.tolist())
+        yield from (_rejected(name, NO_ROW) for name in images.surplus.tolist())
         return
     hint = "; --on-bad-image quarantine packs what matches"
     if len(missing) == len(annotations.files):
-        hint = ""
+        hint = _where_they_are(options, missing, images)
     if len(missing):
         raise DataError(
             f"{options.images}: lacks {len(missing)} of the {len(annotations.files)} images that the attribute file names, "
@@ -129,6 +139,16 @@ def _unmatched(options: PackOptions, annotations: Annotations, images: Images) -
             f"{options.images}: holds {len(images.surplus)} images that the attribute file does not name, "
             f"first {shown(images.surplus[0])}{hint}"
         )
+
+
+def _where_they_are(options: PackOptions, missing: NDArray[np.bytes_], images: Images) -> str:
+    """Return a hint if all images are missing because the folder around theirs was named, as after unpacking an archive twice."""
+    wanted = missing[0]
+    for name in images.surplus.tolist():
+        folder, slash, rest = name.rpartition(b"/" + wanted)
+        if slash and not rest:
+            return f"; try --images {options.images.rstrip('/')}/{folder.decode('utf-8', 'backslashreplace')}"
+    return ""
 
 
 def _rejected(file: bytes, reason: str) -> BadImage:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,14 @@ from rich.text import Text
 from shards.annotations import SPLITS
 from shards.arrays import Arrays
 from shards.command import one_line
-from shards.packing.job import PackedShard
+from shards.packing.job import BadImage, PackedShard
 from shards.packing.options import PackOptions
+from shards.packing.quarantine import NO_IMAGE, NO_ROW, QUARANTINE
 
 SUMMARY = "summary.json"
 _CHUNK = 1 << 16
 _NARROW = 100
+_MOST_ATTRIBUTES = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,11 @@ class Summary:
     shard_bytes: int
     """Bytes of all tar files."""
     bad_images: int
-    """Images and rows that were left out; they are listed in quarantine.csv."""
+    """Images that have a row and cannot be read as images; with those of the two fields below they are listed in quarantine.csv."""
+    rows_without_image: int
+    """Rows whose image is not there."""
+    images_without_row: int
+    """Images that no row names."""
     seconds: float
     """From the start of the command to the last shard."""
     images_per_second: float
@@ -58,12 +65,14 @@ class Summary:
     """Their bytes divided by `seconds`, in 10^6."""
     options: Mapping[str, object]
     """The flags."""
+    source_versions: str = ""
+    """Hash of the images' times of modification: by it the same command sees later whether anybody has touched them."""
     attributes: tuple[AttributeSummary, ...]
     """The label columns."""
 
 
 def summarise(
-    options: PackOptions, attributes: Sequence[str], arrays: Arrays, packed: Sequence[PackedShard], num_bad: int, seconds: float
+    options: PackOptions, attributes: Sequence[str], arrays: Arrays, packed: Sequence[PackedShard], bad: Sequence[BadImage], seconds: float
 ) -> Summary:
     """Count.
 
@@ -72,7 +81,7 @@ def summarise(
         attributes: Names of the label columns.
         arrays: The filled arrays.
         packed: The shards.
-        num_bad: What was left out.
+        bad: What was left out.
         seconds: From the start to the last shard.
     """
     samples = {split: sum(shard.facts.samples for shard in packed if shard.facts.split == split) for split in SPLITS}
@@ -84,13 +93,17 @@ def summarise(
             labelled[code] += (chunk >= 0).sum(0)
             positive[code] += (chunk == 1).sum(0)
     new = [shard for shard in packed if not shard.resumed]
+    reasons = Counter(image.reason for image in bad)
     return Summary(
         samples=samples,
-        shards=len(packed),
+        # A shard all of whose images were bad is not there.
+        shards=sum(shard.facts.samples > 0 for shard in packed),
         resumed_shards=len(packed) - len(new),
         image_bytes=sum(shard.image_bytes for shard in packed),
         shard_bytes=sum(shard.facts.bytes for shard in packed),
-        bad_images=num_bad,
+        bad_images=len(bad) - reasons[NO_IMAGE] - reasons[NO_ROW],
+        rows_without_image=reasons[NO_IMAGE],
+        images_without_row=reasons[NO_ROW],
         seconds=round(seconds, 3),
         images_per_second=round(sum(shard.facts.samples for shard in new) / seconds, 1),
         megabytes_per_second=round(sum(shard.image_bytes for shard in new) / seconds / 1e6, 2),
@@ -121,12 +134,24 @@ def print_summary(folder: str, summary: Summary) -> None:
         f"{summary.megabytes_per_second:,.1f} MB/s",
         soft_wrap=True,
     )
-    if summary.bad_images:
-        console.print(f"[yellow]{summary.bad_images:,} bad images were left out; quarantine.csv lists them[/yellow]", soft_wrap=True)
-    parts = 2 if len(summary.attributes) > 10 and console.width >= _NARROW else 1
-    length = -(-len(summary.attributes) // parts)
-    tables = [_rates(summary, summary.attributes[start : start + length]) for start in range(0, len(summary.attributes), length)]
+    if left_out := _left_out(summary):
+        console.print(f"[yellow]left out: {left_out}; {QUARANTINE} lists them[/yellow]", soft_wrap=True)
+    shown = summary.attributes[:_MOST_ATTRIBUTES]
+    parts = 2 if len(shown) > 10 and console.width >= _NARROW else 1
+    length = -(-len(shown) // parts)
+    tables = [_rates(summary, shown[start : start + length]) for start in range(0, len(shown), length)]
     console.print(Columns(tables, padding=(0, 4)))
+    if more := len(summary.attributes) - len(shown):
+        console.print(f"… and {more:,} more in {SUMMARY}", soft_wrap=True)
+
+
+def _left_out(summary: Summary) -> str:
+    counts = (
+        (summary.bad_images, "bad image", "bad images"),
+        (summary.rows_without_image, "row without an image", "rows without an image"),
+        (summary.images_without_row, "image without a row", "images without a row"),
+    )
+    return ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in counts if count)
 
 
 def _rates(summary: Summary, attributes: Sequence[AttributeSummary]) -> Table:

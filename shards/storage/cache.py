@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from threading import Event
 
@@ -75,12 +76,17 @@ def local_copy(url: str, cache: Path) -> Path:
         DataError: There is no data set, the store cannot be reached, a file is damaged there, or the disk is full.
     """
     remote = UrlFolder(url)
-    data = remote.read_if_there(MANIFEST)
+    name = remote.url.rpartition("/")[2].encode()[:_NAME_BYTES].decode("utf-8", "ignore")
+    try:
+        data = remote.read_if_there(MANIFEST)
+    except DataError as error:
+        copies = sorted(str(path.parent) for path in cache.glob(f"{escape(name)}-*/{MANIFEST}"))
+        hint = f"; without the server, train from the copy itself: --data.shards {copies[0]}" if copies else ""
+        raise DataError(f"{error}{hint}") from error
     if data is None:
         raise DataError(f"{remote.url}: is not a data set (no {MANIFEST}); make one with tools/make_shards")
     manifest = parse_manifest(data.decode("utf-8", "replace"), name=f"{remote.url}/{MANIFEST}")
     files = tuple(_files(manifest))
-    name = remote.url.rpartition("/")[2].encode()[:_NAME_BYTES].decode("utf-8", "ignore")
     folder = cache / f"{name}-{json.loads(data)['checksum'][:16]}"
     if not _is_finished(folder, data, files):
         with lock_folder(folder, work="download", wait_seconds=_PATIENCE_SECONDS, progress=lambda: _latest_change(folder)):

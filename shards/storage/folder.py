@@ -42,7 +42,11 @@ class Folder(Protocol):
         ...
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
-        """Yield the files' contents in the order of the names; all of them may be in memory at once."""
+        """Yield the files' contents in the order of the names; all of them may be in memory at once.
+
+        Raises:
+            UnreadableFileError: The next one cannot be read.
+        """
         ...
 
     def create(self, name: str) -> AbstractContextManager[IO[bytes]]:
@@ -51,6 +55,14 @@ class Folder(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete a file; nothing happens if there is none."""
+        ...
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a file another name; a file of that name is replaced."""
+        ...
+
+    def remove_empty_folders(self, prefixes: tuple[str, ...]) -> None:
+        """Delete the empty folders directly inside whose names begin so."""
         ...
 
     def fetch(self, name: str) -> AbstractContextManager[Path]:
@@ -89,13 +101,18 @@ def open_folder(url: str) -> Folder:
     return UrlFolder(url)
 
 
+class UnreadableFileError(DataError):
+    """One file of a folder cannot be read; its neighbours may be sound."""
+
+
 class LocalFolder:
     """A folder of this machine."""
 
     def __init__(self, url: str) -> None:
         """Name it; it need not exist."""
-        self.url = url
-        self._path = Path(url)
+        # One spelling for listing, reading and writing: an empty path would list nothing and write here.
+        self.url = url or "."
+        self._path = Path(self.url)
 
     def list(self) -> Iterator[FileInfo]:
         """Yield all files, those of sub-folders too. A link that leads nowhere is no file."""
@@ -127,7 +144,7 @@ class LocalFolder:
                 with open(f"{self.url}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 (twice as fast as through Path)
                     content = file.read()
             except OSError as error:
-                raise self._error(name, "cannot be read", error) from error
+                raise UnreadableFileError(f"{self._path / name}: cannot be read ({error.strerror})") from error
             yield content
 
     def create(self, name: str) -> AbstractContextManager[IO[bytes]]:
@@ -149,6 +166,21 @@ class LocalFolder:
         if path.parent != self._path:
             with suppress(OSError):
                 path.parent.rmdir()
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a file another name."""
+        try:
+            (self._path / name).replace(self._path / new_name)
+        except OSError as error:
+            raise self._error(name, "cannot be renamed", error) from error
+
+    def remove_empty_folders(self, prefixes: tuple[str, ...]) -> None:
+        """Delete the empty folders directly inside whose names begin so."""
+        for entry in list(self._entries("")):
+            if entry.name.startswith(prefixes) and entry.is_dir(follow_symlinks=False):
+                # One that is not empty stays.
+                with suppress(OSError):
+                    Path(entry.path).rmdir()
 
     @contextmanager
     def fetch(self, name: str) -> Iterator[Path]:

@@ -18,7 +18,7 @@ import fsspec
 from shards.errors import ConfigurationError, DataError
 from shards.files import temporary_name
 from shards.storage.attempts import Attempts
-from shards.storage.folder import SCRATCH, FileInfo
+from shards.storage.folder import SCRATCH, FileInfo, UnreadableFileError
 
 _MISSING_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
 _APPEARS_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
@@ -73,10 +73,12 @@ class UrlFolder:
         attempts = [self._attempts(name, "cannot be read") for name in names]
         found = self._try("", "cannot be read", lambda: self._fs.cat_ranges(paths, None, None, on_error="return"))
         for number, path in enumerate(paths):
+            if isinstance(found[number], (FileNotFoundError, PermissionError)):
+                raise UnreadableFileError(f"{self.url}/{names[number]}: cannot be read ({type(found[number]).__name__})") from found[number]
             if isinstance(found[number], Exception):
                 attempts[number].failed(found[number])
                 found[number] = attempts[number].run(partial(self._fs.cat_file, path))
-        yield from found
+            yield found[number]
 
     def read_if_there(self, name: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""
@@ -148,6 +150,13 @@ class UrlFolder:
                 self._fs.rm_file(path)
 
         self._try(name, "cannot be removed", remove)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a file another name; most stores copy it."""
+        self._try(name, "cannot be renamed", lambda: self._fs.mv(self._path(name), self._path(new_name)))
+
+    def remove_empty_folders(self, prefixes: tuple[str, ...]) -> None:
+        """Do nothing: an object store has no folders."""
 
     @contextmanager
     def fetch(self, name: str) -> Iterator[Path]:

@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import shards.tar
 from shards import files
@@ -48,11 +50,19 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def before(killer: Killer, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(*arguments, **options):
+        killer.event(kind)
+        return function(*arguments, **options)
+
+    return watched
+
+
 def watch(killer: Killer) -> None:
     """Put the killer before every step that changes the disk."""
     # A flush for each sample: a shard of a test is smaller than what is usually gathered.
     shards.tar._FLUSH = 1
-    flush, replace, fsync, publish = ShardFile._flush, Path.replace, os.fsync, output.publish
+    flush, replace = ShardFile._flush, Path.replace
 
     def watched_flush(shard: ShardFile) -> None:
         killer.event("between members")
@@ -64,22 +74,16 @@ def watch(killer: Killer) -> None:
         flush(shard)
 
     def watched_replace(path: Path, target: Path) -> Path:
-        killer.event("before a rename")
-        if target.name == "manifest.json":
-            killer.event("before the manifest's rename")
+        killer.event("before the manifest's rename" if target.name == "manifest.json" else "before a rename")
         result = replace(path, target)
         killer.event("after a rename")
         return result
 
-    def watched_fsync(descriptor: int) -> None:
-        killer.event("before an fsync")
-        fsync(descriptor)
-
-    def watched_publish(*arguments, **options):
-        killer.event("before the arrays")
-        return publish(*arguments, **options)
-
-    ShardFile._flush, Path.replace, files.os.fsync, output.publish = watched_flush, watched_replace, watched_fsync, watched_publish
+    ShardFile._flush, Path.replace = watched_flush, watched_replace
+    Path.unlink = before(killer, "before a removal", Path.unlink)
+    Path.rmdir = before(killer, "before a folder's removal", Path.rmdir)
+    files.os.fsync = before(killer, "before an fsync", os.fsync)
+    output.publish = before(killer, "before the arrays", output.publish)
 
 
 def main() -> None:

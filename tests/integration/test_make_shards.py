@@ -135,9 +135,10 @@ def test_bad_images_are_left_out_whatever_the_number_of_workers(bad, tmp_path):
         done = pack(bad, out, "--on-bad-image", "quarantine", "--workers", workers)
         assert (done.returncode, done.stderr) == (0, "")
         assert "9 samples" in done.stdout
-        assert "4 bad images were left out; quarantine.csv lists them" in done.stdout
+        assert "left out: 2 bad images, 1 row without an image, 1 image without a row; quarantine.csv lists them" in done.stdout
         summary = json.loads((out / "summary.json").read_text())
-        assert (summary["bad_images"], sum(summary["samples"].values())) == (4, 9)
+        assert [summary[name] for name in ("bad_images", "rows_without_image", "images_without_row")] == [2, 1, 1]
+        assert sum(summary["samples"].values()) == 9
         sets.append(data_set(out))
     assert sets[0] == sets[1] == sets[2]
     assert list(csv.reader(io.StringIO((tmp_path / "out1" / "quarantine.csv").read_text()))) == [

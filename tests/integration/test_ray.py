@@ -82,11 +82,13 @@ def test_a_bad_image_is_named_by_the_driver_and_is_not_tried_again(cluster, tmp_
     assert len(errors.splitlines()) == 1, errors
 
 
-def test_an_address_without_a_cluster_is_a_wrong_argument(tmp_path, celeba):
-    packer = make_shards(celeba, tmp_path / "out", "--runner", "ray", "--address", "127.0.0.1:1")
-    _, errors = packer.communicate(timeout=120)
-    assert packer.returncode == 2
-    assert errors.startswith("error: --address 127.0.0.1:1: no Ray cluster answers there")
+def test_an_address_without_a_cluster_is_a_wrong_argument(tmp_path, celeba, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    for flags in ((), ("--address", "127.0.0.1:1")):
+        packer = make_shards(celeba, tmp_path / "out", "--runner", "ray", *flags)
+        _, errors = packer.communicate(timeout=60)
+        assert packer.returncode == 2
+        assert errors.startswith("error: 127.0.0.1:1: no Ray cluster answers at this address")
 
 
 def has_reader(pipe: Path) -> bool:
@@ -97,6 +99,21 @@ def has_reader(pipe: Path) -> bool:
             raise
         return False
     return True
+
+
+def test_sigterm_stops_a_packing_on_ray_that_can_go_on(cluster, shards, tmp_path):
+    source = write_celeba(tmp_path / "celeba")
+    pipe = source / "img_align_celeba" / "000031.jpg.pipe"
+    os.mkfifo(pipe)
+    packer = pack_on(cluster, source, tmp_path / "out")
+    with caught(pipe, packer):
+        packer.terminate()
+        _, errors = packer.communicate(timeout=60)
+    assert packer.returncode == 75, errors
+    assert errors.splitlines()[-1].endswith("the same command goes on from there")
+    pipe.unlink()
+    _, errors = pack_on(cluster, source, tmp_path / "out").communicate(timeout=60)
+    assert contents(tmp_path / "out") == contents(shards), errors
 
 
 # The last one: it takes a node away.

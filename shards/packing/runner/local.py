@@ -1,6 +1,6 @@
 """Packing on the cores of this machine."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from shards.packing.job import Advance, PackedShard, ShardJob, pack_shard
 from shards.packing.runner.pool import in_processes
@@ -8,7 +8,7 @@ from shards.packing.runner.pool import in_processes
 Jobs = Iterable[tuple[ShardJob, bool]]
 
 
-def run_here(jobs: Jobs, advance: Advance) -> Iterator[PackedShard]:
+def run_here(jobs: Jobs, advance: Advance) -> Generator[PackedShard]:
     """Pack one shard after the other in this process.
 
     Args:
@@ -19,7 +19,7 @@ def run_here(jobs: Jobs, advance: Advance) -> Iterator[PackedShard]:
         yield _pack(job, advance)
 
 
-def run_in_processes(jobs: Jobs, advance: Advance, *, workers: int) -> Iterator[PackedShard]:
+def run_in_processes(jobs: Jobs, advance: Advance, *, workers: int) -> Generator[PackedShard]:
     """Pack several shards at a time, each in a process of its own, and yield the results as they come.
 
     Args:

@@ -4,12 +4,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any, TypeVar
 
@@ -27,12 +27,16 @@ def warm_up(module: str) -> None:
     """Start what the workers are forked from, with a module loaded: it does so while this process prepares their work."""
     # forkserver: the libraries are imported once, and no lock of a parent's thread is inherited.
     multiprocessing.get_context("forkserver").set_forkserver_preload([module])
-    forkserver.ensure_running()
+    # Before the signals are held back: starting it lets them through again.
+    resource_tracker.ensure_running()
+    with _signals_held_back():
+        # It inherits the mask: Control-C while it loads is for the first process alone.
+        forkserver.ensure_running()
 
 
 def in_processes(
     work: Callable[[Job, Advance], Result], jobs: Iterable[Job], advance: Advance, *, workers: int, what: str
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Do jobs in processes and yield the results as they come.
 
     Args:
@@ -51,15 +55,40 @@ def in_processes(
     told = [0, 0, 0]
     remaining = iter(jobs)
     with _pool(workers, context, counters) as pool:
-        pending = {pool.submit(_do, work, job) for job in islice(remaining, workers * _AHEAD)}
+        first = list(islice(remaining, workers * _AHEAD))
+        # A worker whose start is interrupted would be nobody's.
+        with _signals_held_back():
+            pending = {pool.submit(_do, work, job) for job in first}
         while pending:
             done, pending = wait(pending, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
             results = [_result(future, what) for future in done]
-            now = [counter.value for counter in counters]
+            # Without their locks: a worker that was killed may hold one.
+            now = [counter.get_obj().value for counter in counters]
             advance(*(value - before for value, before in zip(now, told, strict=True)))
             told = now
             pending |= {pool.submit(_do, work, job) for job in islice(remaining, len(done))}
             yield from results
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Answer SIGINT and SIGTERM at the end of the block only; a process started in it inherits that they are blocked."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    arrived: list[int] = []
+    # The mask alone is this thread's: a library's thread would take the signal, and Python answers it here all the same.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    handlers = [signal.signal(number, lambda number, _frame: arrived.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+        for number in arrived[:1]:
+            signal.raise_signal(number)
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from types import ModuleType
@@ -20,7 +22,7 @@ _CONNECT_SECONDS = 10
 _TICK_SECONDS = 0.2
 
 
-def run_on_ray(jobs: Jobs, advance: Advance, *, parallel: int | None, address: str | None) -> Iterator[PackedShard]:
+def run_on_ray(jobs: Jobs, advance: Advance, *, parallel: int | None, address: str | None) -> Generator[PackedShard]:
     """Pack shards as tasks of a Ray cluster and yield the results as they come.
 
     The nodes need Dropstream installed and must see the images and the output under the names given here.
@@ -57,14 +59,19 @@ def _connected(address: str | None, parallel: int | None) -> Iterator[ModuleType
         import ray
     except ImportError as error:
         raise ConfigurationError("--runner ray needs Ray; pip install 'dropstream[ray]'") from error
+    address = address or os.environ.get("RAY_ADDRESS")
     if address:
         _check(address)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "auto", logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError) as error:
         if address:
-            raise ConfigurationError(f"--address {address}: no Ray cluster answers there ({error})") from error
+            raise ConfigurationError(f"{address}: no Ray cluster answers at this address ({error})") from error
         ray.init(num_cpus=parallel, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+    if threading.current_thread() is threading.main_thread():
+        # Ray puts a handler of its own in its place, which ends the process with a dump of the stack.
+        signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield ray
     finally:
@@ -79,7 +86,7 @@ def _check(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise ConfigurationError(f"--address {address}: no Ray cluster answers there ({error})") from error
+        raise ConfigurationError(f"{address}: no Ray cluster answers at this address ({error})") from error
 
 
 def _result(ray: ModuleType, reference: object) -> PackedShard:

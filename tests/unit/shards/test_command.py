@@ -1,5 +1,9 @@
 """What all commands share: one line per error and the documented exit codes."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from shards.command import one_line, with_exit_code
@@ -37,3 +41,11 @@ def test_did_you_mean_ignores_case():
 
 def test_one_line_has_no_control_characters():
     assert one_line("a\tb\x00\u202ec") == "a b\\x00\\u202ec"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")  # noqa: PTH110
+def test_a_full_standard_output_is_one_line():
+    program = "from shards.command import with_exit_code; with_exit_code(lambda: print('done'), debug=False)"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "error: [Errno 28] No space left on device\n")

@@ -16,7 +16,7 @@ from shards.check.command import CheckOptions, check_shards
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
 from shards.manifest import load_manifest
-from tests.conftest import NUM_IMAGES, pack, write_celeba
+from tests.conftest import NUM_IMAGES
 from tests.damage import change_array, flip, members, problems, repair_manifest, samples, write_tar
 
 TOOL = Path(__file__).parents[4] / "tools" / "check_shards"
@@ -260,16 +260,3 @@ def test_the_command_line(copy, shards):
     assert done.stderr.startswith(f"error: {copy}: 2 problems, the first: train-000002.tar: ")
     assert len(done.stderr.splitlines()) == 1
     assert run(str(copy), "--columns", "a").returncode == 2
-
-
-def test_shards_without_samples_are_whole(tmp_path, capsys):
-    source = write_celeba(tmp_path / "source", num_images=12)
-    sound = pack(source, tmp_path / "sound", shards=3)
-    keys = np.load(sound / "keys.npy").tolist()
-    for key in keys[: load_manifest(sound).shards[0].samples]:
-        (source / "img_align_celeba" / f"{key.decode()}.jpg").write_bytes(b"GIF89a")
-    out = pack(source, tmp_path / "out", shards=3, on_bad_image="quarantine")
-    assert load_manifest(out).shards[0].samples == 0
-    capsys.readouterr()
-    check_shards(CheckOptions(folder=str(out), workers=1))
-    assert "whole" in capsys.readouterr().out

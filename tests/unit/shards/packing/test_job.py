@@ -178,15 +178,20 @@ def test_a_file_too_large_is_refused_without_being_read(job):
     assert (packed.facts.samples, told[0], told[2]) == (2, 3, 1)
 
 
-def test_an_image_that_cannot_be_read_is_named(job):
-    gone = dataclasses.replace(job, files=np.array([b"000003.jpg", b"none.jpg", b"000002.jpg"]), quarantine=True)
-    with pytest.raises(DataError, match=r"none\.jpg: cannot be read \(No such file or directory\)"):
-        done(gone)
-
-
 @pytest.mark.parametrize(("images_at_a_time", "bytes_at_a_time"), [(1, 1 << 30), (2, 1 << 30), (64, 1)])
 def test_how_many_are_read_at_a_time_makes_no_difference(job, monkeypatch, images_at_a_time, bytes_at_a_time):
     first, _ = done(job)
     monkeypatch.setattr(job_module, "_READ_IMAGES", images_at_a_time)
     monkeypatch.setattr(job_module, "_READ_BYTES", bytes_at_a_time)
     assert done(job)[0] == first
+
+
+def test_an_image_that_cannot_be_read_is_quarantined_and_its_neighbours_are_packed(job):
+    quarantining = dataclasses.replace(job, quarantine=True, files=np.array([b"000003.jpg", b"vanished.jpg", b"000002.jpg"]))
+    packed, told = done(quarantining)
+    assert [(bad.key, bad.file) for bad in packed.bad] == [("a", "vanished.jpg")]
+    assert packed.bad[0].reason.startswith("cannot be read (")
+    assert packed.bad[0].reason.endswith("(No such file or directory))")
+    assert (packed.facts.samples, told[0], told[2]) == (2, 3, 1)
+    with pytest.raises(DataError, match=r"vanished\.jpg: cannot be read .*--on-bad-image quarantine packs the rest"):
+        done(dataclasses.replace(quarantining, quarantine=False))

@@ -11,9 +11,11 @@ import pytest
 from shards.check.command import CheckOptions, check_shards
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
+from shards.manifest import load_manifest
+from shards.packing.finished import describe_finished
 from shards.packing.job import NOTES
 from shards.packing.options import PackOptions
-from shards.packing.output import describe_finished, prepare
+from shards.packing.output import prepare
 from shards.packing.plan import ShardPlan, plan_shards
 from shards.packing.source import read_source
 from shards.storage.folder import LocalFolder
@@ -176,7 +178,7 @@ def test_a_set_with_a_quarantine_is_finished_and_without_one_another(damaged, tm
     out = pack(damaged, tmp_path / "out", shards=1, on_bad_image="quarantine")
     assert "2 images are in its quarantine.csv" in describe_finished(*asked(damaged, out, on_bad_image="quarantine"))
     (damaged / "img_align_celeba" / "000003.jpeg").unlink()
-    with pytest.raises(ConfigurationError, match="5 samples in 3 shards"):
+    with pytest.raises(ConfigurationError, match=r"from which 2 images were left out .*; add --on-bad-image quarantine"):
         describe_finished(*asked(damaged, out))
     (out / "quarantine.csv").unlink()
     with pytest.raises(ConfigurationError, match="5 samples in 3 shards"):
@@ -195,12 +197,13 @@ def test_the_width_of_the_keys_does_not_depend_on_what_was_left_out(damaged, tmp
     assert sorted(keys.tolist()) == [b"000001", b"000003", b"000004", b"000005", b"000006"]
 
 
-def test_f20_a_split_whose_images_are_all_bad_is_an_empty_shard(damaged, tmp_path):
+def test_f20_a_split_whose_images_are_all_bad_has_no_shard(damaged, tmp_path):
     # 000005 is the only image of the validation split.
     (damaged / "img_align_celeba" / "000005.jpg").write_bytes(b"")
     out = pack(damaged, tmp_path / "out", shards=1, on_bad_image="quarantine")
     dataset = ShardDataset(out)
     assert [len(dataset.split_range(split)) for split in ("train", "val", "test")] == [4, 0, 1]
+    assert not list(out.glob("val-*"))
     check_shards(CheckOptions(folder=str(out), workers=1))
     assert describe_finished(*asked(damaged, out, on_bad_image="quarantine"))
 
@@ -211,3 +214,35 @@ def test_a_folder_of_nothing_but_bad_images_is_an_error_and_no_data_set(damaged,
     with pytest.raises(DataError, match=r"none of the images can be packed; the first, 000001\.jpg: is not a JPEG but an HTML page"):
         pack(damaged, tmp_path / "out", on_bad_image="quarantine")
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_shards_behind_one_without_a_sound_image_are_numbered_anew(damaged, tmp_path):
+    keys = np.load(pack(damaged, tmp_path / "sound") / "keys.npy").tolist()
+    first = load_manifest(tmp_path / "sound").shards[0].samples
+    for key in keys[:first]:
+        (damaged / "img_align_celeba" / f"{key.decode()}.jpg").write_bytes(b"GIF89a")
+    out = pack(damaged, tmp_path / "out", on_bad_image="quarantine")
+    assert [shard.name for shard in load_manifest(out).shards][:2] == ["train-000000.tar", "train-000001.tar"]
+    assert len(load_manifest(out).shards) == len(load_manifest(tmp_path / "sound").shards) - 1
+    assert np.load(out / "keys.npy").tolist() == keys[first:]
+    check_shards(CheckOptions(folder=str(out), workers=1))
+    assert describe_finished(*asked(damaged, out, per_split=3, on_bad_image="quarantine"))
+
+
+def test_an_image_that_changed_but_for_its_size_is_another_image(damaged, tmp_path):
+    out = pack(damaged, tmp_path / "out", shards=1)
+    image = damaged / "img_align_celeba" / "000003.jpg"
+    data = image.read_bytes()
+    # Touched, not changed: the bytes are compared.
+    os.utime(image, ns=(0, 0))
+    assert "nothing to do" in describe_finished(*asked(damaged, out))
+    image.write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
+    with pytest.raises(ConfigurationError, match=r"holds a data set already \(000003\.jpg has changed\)"):
+        describe_finished(*asked(damaged, out))
+
+
+def test_a_set_that_was_checked_less_is_another_one(damaged, tmp_path):
+    out = pack(damaged, tmp_path / "out", shards=1, check="header")
+    assert describe_finished(*asked(damaged, out, check="header"))
+    with pytest.raises(ConfigurationError, match=r"\(packed with --check header\)"):
+        describe_finished(*asked(damaged, out, check="decode"))

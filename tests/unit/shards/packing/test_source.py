@@ -78,10 +78,22 @@ def test_the_quarantine_collects_both_and_the_rest_keeps_its_labels_and_splits(f
     assert source.sizes.tolist() == [1, 3, 4]
 
 
-def test_a_partition_of_other_images_is_refused_even_with_a_quarantine(folder):
-    (folder / "images" / "b.jpg").unlink()
-    with pytest.raises(DataError, match=r"gives no split for 1 images, first 'c.jpg'"):
-        read(folder, splits={"a.jpg": 0, "b.jpg": 0, "one/d.jpg": 0}, on_bad_image="quarantine")
+def test_the_partition_of_a_larger_set_serves_a_part_of_it(folder):
+    splits = dict.fromkeys([*LABELS, "elsewhere.jpg"], "val")
+    assert read(folder, splits=splits).splits.tolist() == [1, 1, 1, 1]
+
+
+def test_an_image_without_a_split_is_refused_even_with_a_quarantine(folder):
+    with pytest.raises(DataError, match=r"gives no split for 1 images, first 'one/d.jpg'"):
+        read(folder, splits={"a.jpg": "train", "b.jpg": "val", "c.jpg": "test"}, on_bad_image="quarantine")
+
+
+def test_an_archive_unpacked_into_a_folder_of_its_own_name(folder):
+    (folder / "images").rename(folder / "inner")
+    (folder / "images").mkdir()
+    (folder / "inner").rename(folder / "images" / "images")
+    with pytest.raises(DataError, match=r"lacks 4 of the 4 images .*; try --images .*/images/images$"):
+        read(folder)
 
 
 def test_a_folder_with_none_of_the_images(folder):

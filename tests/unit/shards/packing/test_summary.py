@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from shards.arrays import Arrays, ShardFacts
-from shards.packing.job import PackedShard
+from shards.packing.job import BadImage, PackedShard
 from shards.packing.options import PackOptions
+from shards.packing.quarantine import NO_IMAGE, NO_ROW
 from shards.packing.summary import AttributeSummary, Summary, print_summary, summarise, summary_json
 from shards.tar import INDEX_DTYPE
 
@@ -32,7 +33,9 @@ def summary():
         shard("val-000000", 1, 2_000_000),
         shard("test-000000", 1, 4_000_000, resumed=True),
     ]
-    return summarise(OPTIONS, ("Young", "Bald"), arrays, packed, 1234, 2.0)
+    reasons = [NO_IMAGE] * 180 + ["is empty; replace the file or remove its row"] * 1233 + [NO_ROW] * 2 + ["is not a JPEG but a GIF image"]
+    bad = [BadImage(key=f"{number}", file=f"{number}.jpg", reason=reason) for number, reason in enumerate(reasons)]
+    return summarise(OPTIONS, ("Young", "Bald"), arrays, packed, bad, 2.0)
 
 
 def test_the_numbers_by_hand(summary):
@@ -43,6 +46,8 @@ def test_the_numbers_by_hand(summary):
         image_bytes=10_000_000,
         shard_bytes=12_000_000,
         bad_images=1234,
+        rows_without_image=180,
+        images_without_row=2,
         seconds=2.0,
         # The shard from before was not packed in this run.
         images_per_second=1.5,
@@ -78,7 +83,7 @@ def test_what_is_printed(summary, capsys):
     assert lines[:3] == [
         "out: 4 samples (train 2, val 1, test 1) in 4 shards (1 of them from before)",
         "12.0 MB in 2.0 s, 2 images/s, 3.0 MB/s",
-        "1,234 bad images were left out; quarantine.csv lists them",
+        "left out: 1,234 bad images, 180 rows without an image, 2 images without a row; quarantine.csv lists them",
     ]
     # The share among the labelled, and how many these are where some are not.
     assert [line.split() for line in lines[3:6]] == [
@@ -89,9 +94,36 @@ def test_what_is_printed(summary, capsys):
 
 
 def test_nothing_is_said_of_what_did_not_happen(summary, capsys):
-    text = "\n".join(printed(dataclasses.replace(summary, bad_images=0, resumed_shards=0), capsys))
-    assert "bad" not in text
+    nothing = dataclasses.replace(summary, bad_images=0, rows_without_image=0, images_without_row=0, resumed_shards=0)
+    text = "\n".join(printed(nothing, capsys))
+    assert "left out" not in text
     assert "before" not in text
+    assert "more in" not in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [
+        ((1, 0, 0), "left out: 1 bad image; quarantine.csv lists them"),
+        ((0, 1, 0), "left out: 1 row without an image; quarantine.csv lists them"),
+        ((0, 3, 1), "left out: 3 rows without an image, 1 image without a row; quarantine.csv lists them"),
+    ],
+)
+def test_only_what_was_left_out_is_named(summary, capsys, counts, line):
+    fields = dict(zip(("bad_images", "rows_without_image", "images_without_row"), counts, strict=True))
+    assert printed(dataclasses.replace(summary, **fields), capsys)[2] == line
+
+
+@pytest.mark.parametrize(
+    ("num_attributes", "last"), [(40, "attribute-039"), (41, "… and 1 more in"), (1240, "… and 1,200 more in summary.json")]
+)
+@pytest.mark.parametrize("width", ["80", "160"])
+def test_at_most_forty_attributes_are_printed(summary, capsys, monkeypatch, num_attributes, last, width):
+    monkeypatch.setenv("COLUMNS", width)
+    attributes = tuple(dataclasses.replace(summary.attributes[0], name=f"attribute-{number:03d}") for number in range(num_attributes))
+    lines = printed(dataclasses.replace(summary, attributes=attributes), capsys)
+    assert sum(line.count("attribute-") for line in lines) == 40
+    assert last in lines[-1]
 
 
 def test_a_wide_console_has_two_tables_side_by_side_and_a_narrow_one_loses_nothing(summary, capsys, monkeypatch):
