@@ -25,7 +25,8 @@ $(DEMO)/faces/list_attr_celeba.txt: | $(INSTALLED)
 	tools/make_faces $(DEMO)/faces --num-images 4000 --seed 0
 
 test: $(INSTALLED)
-	pytest
+	# Two at a time: most tests wait for a process of their own. A file's tests stay together, for what they share.
+	pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	ruff check

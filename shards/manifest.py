@@ -62,7 +62,7 @@ class Manifest:
     tool_version: str
     """Dropstream's version that wrote it."""
     source_digest: str
-    """SHA-256 over all keys, labels, splits and image checksums, in sorted key order: equal for equal sources, whatever the seed."""
+    """SHA-256 over all keys, labels, splits and image checksums, in sorted key order: it does not depend on the order of the samples."""
     shards: tuple[ShardEntry, ...]
     """The shards; a shard's number in `index.npy` is its position here."""
     files: dict[str, FileEntry]

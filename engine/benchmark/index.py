@@ -96,7 +96,9 @@ def _fill(arrays: Arrays, options: IndexBenchmark) -> None:
 
 def _print(options: IndexBenchmark, seconds: float, memory: int, trials: list[Trial]) -> None:
     title = f"opening {options.num_samples:,} samples x {options.num_attributes} labels, {len(trials)} new processes"
-    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    console = Console(highlight=False)
+    console.print(title, soft_wrap=True)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     spread = f"{min(trial.seconds for trial in trials):.3f}-{max(trial.seconds for trial in trials):.3f}"
@@ -104,4 +106,4 @@ def _print(options: IndexBenchmark, seconds: float, memory: int, trials: list[Tr
     table.add_row("peak RssAnon of the process, MB", f"{memory / 1e6:.0f}")
     grown = max(trial.figures["anonymous_bytes"] for trial in trials)
     table.add_row("of these through opening, MB", f"{grown / 1e6:.1f}")
-    Console().print(table)
+    console.print(table)

@@ -18,7 +18,7 @@ from shards.packing.plan import ShardPlan
 from shards.packing.quarantine import QUARANTINE, quarantine_csv
 from shards.packing.source import Source
 from shards.packing.summary import SUMMARY, Summary, summarise, summary_json
-from shards.storage.folder import SCRATCH, Folder
+from shards.storage.folder import SCRATCH, Folder, is_url
 from shards.storage.lock import LOCK
 
 _MARKER = f"{NOTES}/begun"
@@ -33,10 +33,13 @@ def check_free(out: Folder) -> None:
 
     Raises:
         ConfigurationError: It holds files that no packing has written, or is no folder.
+        DataError: A store cannot be reached.
     """
     try:
         names = [info.name for info in out.list() if info.name != LOCK and not _is_temporary(info.name)]
     except DataError as error:
+        if is_url(out.url):
+            raise
         raise ConfigurationError(f"--out {error}; name a folder to write into") from error
     if names and _MARKER not in names and MANIFEST not in names:
         raise ConfigurationError(f"--out {out.url}: is not empty (holds {min(names)!r}); name another folder")

@@ -73,8 +73,9 @@ class UrlFolder:
         attempts = [self._attempts(name, "cannot be read") for name in names]
         found = self._try("", "cannot be read", lambda: self._fs.cat_ranges(paths, None, None, on_error="return"))
         for number, path in enumerate(paths):
-            if isinstance(found[number], (FileNotFoundError, PermissionError)):
-                raise UnreadableFileError(f"{self.url}/{names[number]}: cannot be read ({type(found[number]).__name__})") from found[number]
+            # Of the others, wrong credentials for example, the next file would suffer as well.
+            if isinstance(found[number], FileNotFoundError):
+                raise UnreadableFileError(f"{self.url}/{names[number]}: cannot be read (no such file)") from found[number]
             if isinstance(found[number], Exception):
                 attempts[number].failed(found[number])
                 found[number] = attempts[number].run(partial(self._fs.cat_file, path))

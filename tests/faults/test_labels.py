@@ -72,11 +72,10 @@ def test_f25_rows_and_images_must_match_or_are_listed(source, tmp_path, change, 
     ("change", "message"),
     [
         (lambda rows: rows[:5] + rows[7:], "the partition file gives no split for 2 images, first '000006.jpg'; use the file of the same"),
-        (lambda rows: [*rows, "x.jpg 0"], "the partition file names 1 images without attributes, first 'x.jpg'; use the file of the same"),
         (lambda rows: [*rows[:-1], "000024.jpg 3"], r"list_eval_partition.\w+, line 2[45]: .* is '3', expected 0, 1 or 2"),
         (lambda rows: [*rows, "000001.jpg 1"], r"list_eval_partition.\w+, line 2[56]: 000001.jpg stands in the file twice, first in line"),
     ],
-    ids=["missing-rows", "surplus-row", "value-3", "image-twice"],
+    ids=["missing-rows", "value-3", "image-twice"],
 )
 def test_f26_a_partition_that_does_not_fit_is_refused_and_nothing_is_written(source, tmp_path, suffix, change, message):
     rows = change((source / "list_eval_partition.txt").read_text().splitlines())
