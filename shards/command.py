@@ -1,5 +1,6 @@
 """What every command has in common: flags from a dataclass, errors as one line, documented exit codes."""
 
+import dataclasses
 import io
 import itertools
 import os
@@ -13,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from shards.errors import ConfigurationError, DataError, DropstreamError
+from shards.errors import ConfigurationError, DataError, DropstreamError, did_you_mean
 
 Options = TypeVar("Options")
 
@@ -34,7 +35,20 @@ def run(options_type: type[Options], function: Callable[[Options], None]) -> NoR
     debug = len(arguments) != len(sys.argv) - 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    with_exit_code(lambda: function(parse_flags(options_type, arguments)), debug=debug)
+    with_exit_code(lambda: function(_parse(options_type, arguments)), debug=debug)
+
+
+def _parse(options_type: type[Options], arguments: Sequence[str]) -> Options:
+    """Parse, after a look for flags that do not exist or are missing: tyro's complaint repeats the help."""
+    fields = dataclasses.fields(options_type) if dataclasses.is_dataclass(options_type) else ()
+    known = [field.name.replace("_", "-") for field in fields]
+    known += [f"no-{field.name.replace('_', '-')}" for field in fields if field.type is bool]
+    given = [argument[2:].partition("=")[0].replace("_", "-") for argument in arguments if argument.startswith("--")]
+    if fields and not {"help", "h"} & set(given):
+        for name in given:
+            if name not in known:
+                raise ConfigurationError(f"unknown option --{name}{did_you_mean(name, known)}")
+    return parse_flags(options_type, arguments)
 
 
 def parse_flags(options_type: type[Options], arguments: Sequence[str], **settings: Any) -> Options:  # noqa: ANN401 (tyro's own)
@@ -54,7 +68,11 @@ def parse_flags(options_type: type[Options], arguments: Sequence[str], **setting
         # tyro draws a box with help around it, in Unicode or ASCII as the locale has it; its first paragraph is the complaint.
         inner = [line.strip("│| ") for line in complaint.getvalue().splitlines()]
         lines = ["" if _RULE.fullmatch(line) else line for line in inner]
-        paragraph = itertools.takewhile(bool, itertools.dropwhile(lambda line: not line, lines[1:]))
+        paragraph = list(itertools.takewhile(bool, itertools.dropwhile(lambda line: not line, lines[1:])))
+        missing = [line.split()[0] for line in paragraph[1:] if line.startswith("--")]
+        if missing and paragraph[0].startswith("Missing from"):
+            # Without each option's help.
+            paragraph = ["missing", ", ".join(missing)]
         raise ConfigurationError(f"{' '.join(paragraph)}; see --help") from exit_info
 
 

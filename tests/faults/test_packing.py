@@ -144,13 +144,14 @@ def test_f01_workers_die_with_a_killed_packer_and_write_nothing_more(workers, bl
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_f06_a_signal_stops_a_packing_that_can_go_on(number, blocked, shards, tmp_path):
+def test_f06_f09_signals_stop_a_packing_that_can_go_on(number, blocked, shards, tmp_path):
     source, pipe, _ = blocked
     packer = make_shards(source, tmp_path / "out", "--workers", 2, start_new_session=True)
     with caught(pipe, packer):
         family = children(packer.pid)
-        # To the whole group, as a terminal sends Control-C.
-        os.killpg(packer.pid, number) if number == signal.SIGINT else packer.send_signal(number)
+        # Twice, as people do; SIGINT to the whole group, as a terminal sends it.
+        for _ in range(2):
+            os.killpg(packer.pid, number) if number == signal.SIGINT else packer.send_signal(number)
         _, errors = packer.communicate(timeout=60)
         wait_for_end(family)
     assert packer.returncode == 75

@@ -1,12 +1,15 @@
 """What all commands share: one line per error and the documented exit codes."""
 
+import dataclasses
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
+import tyro
 
-from shards.command import one_line, with_exit_code
+from shards.command import one_line, run, with_exit_code
 from shards.errors import CheckpointError, ConfigurationError, DataError, DropstreamError, Interrupted, did_you_mean
 
 
@@ -49,3 +52,37 @@ def test_a_full_standard_output_is_one_line():
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "error: [Errno 28] No space left on device\n")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Do a thing."""
+
+    folder: tyro.conf.Positional[str] = "here"
+    """Where."""
+    images: str
+    """What."""
+    out: str
+    """To where."""
+    fast: bool = False
+    """How."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "a", "--out", "b"], "unknown option --image; did you mean 'images'?"),
+        (["--images", "a", "--out", "b", "--no-fasts"], "unknown option --no-fasts; did you mean 'no-fast'?"),
+        (["--images", "a"], "missing --out; see --help"),
+        ([], "missing --images, --out; see --help"),
+    ],
+)
+def test_flags_that_do_not_exist_or_are_missing_are_named(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tool", *arguments])
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(SystemExit) as exit_info:
+        run(Options, lambda _: None)
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
+        signal.signal(number, handler)
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
