@@ -18,6 +18,8 @@ from shards.files import probe, sha256_of
 from shards.manifest import dump_manifest, load_manifest
 from shards.tar import BLOCK, RECORD, member_header, padded
 
+SHARD = "train-000001.tar"
+
 
 def problems(folder: Path, capsys: pytest.CaptureFixture, **options) -> tuple[list[str], str]:
     """Check a damaged data set; return the printed lines and the error's message."""
@@ -108,3 +110,7 @@ def work(job: str, advance) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     advance(1, 10, 0)
     return job.upper()
+
+
+def rebuild(folder: Path, **options) -> None:
+    check_shards(CheckOptions(folder=str(folder), rebuild_index=True, workers=1, **options))
