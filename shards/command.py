@@ -43,7 +43,9 @@ def _parse(options_type: type[Options], arguments: Sequence[str]) -> Options:
     fields = dataclasses.fields(options_type) if dataclasses.is_dataclass(options_type) else ()
     known = [field.name.replace("_", "-") for field in fields]
     known += [f"no-{field.name.replace('_', '-')}" for field in fields if field.type is bool]
-    given = [argument[2:].partition("=")[0].replace("_", "-") for argument in arguments if argument.startswith("--")]
+    # Behind a bare -- are no flags any more.
+    flags = [argument for argument in itertools.takewhile(lambda argument: argument != "--", arguments) if argument.startswith("--")]
+    given = [flag[2:].partition("=")[0].replace("_", "-") for flag in flags]
     if fields and not {"help", "h"} & set(given):
         for name in given:
             if name not in known:
