@@ -72,6 +72,12 @@ class Manifest:
         """Return the number of samples of a split."""
         return sum(shard.samples for shard in self.shards if shard.split == split)
 
+    def file_sizes(self) -> dict[str, int | None]:
+        """Return the name of every file of the data set but this one -> its bytes; None for an `.idx`, whose hash alone is kept."""
+        sizes: dict[str, int | None] = {shard.name: shard.bytes for shard in self.shards}
+        sizes |= {f"{shard.name.removesuffix('.tar')}.idx": None for shard in self.shards}
+        return sizes | {name: file.bytes for name, file in self.files.items()}
+
 
 def dump_manifest(manifest: Manifest) -> str:
     """Return the manifest as JSON text."""

@@ -16,6 +16,7 @@ from shards.check.tar_walk import walk
 from shards.errors import DataError
 from shards.files import probe, sha256_of
 from shards.manifest import dump_manifest, load_manifest
+from shards.storage.folder import LocalFolder
 from shards.tar import BLOCK, RECORD, member_header, padded
 
 SHARD = "train-000001.tar"
@@ -114,3 +115,10 @@ def work(job: str, advance) -> str:
 
 def rebuild(folder: Path, **options) -> None:
     check_shards(CheckOptions(folder=str(folder), rebuild_index=True, workers=1, **options))
+
+
+def folder_of(path: Path, *names: str) -> LocalFolder:
+    for name in names:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(name)
+    return LocalFolder(str(path))

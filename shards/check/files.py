@@ -29,11 +29,8 @@ _REBUILD = "restore it, or run tools/check_shards --rebuild-index"
 
 def check_sizes(folder: Path, manifest: Manifest, problems: Problems) -> set[str]:
     """Compare the files' sizes with the manifest; return the names of those that can be opened."""
-    sizes: dict[str, int | None] = {shard.name: shard.bytes for shard in manifest.shards}
-    sizes |= {Path(shard.name).with_suffix(".idx").name: None for shard in manifest.shards}
-    sizes |= {name: file.bytes for name, file in manifest.files.items()}
     readable = set()
-    for name, wanted in sizes.items():
+    for name, wanted in manifest.file_sizes().items():
         try:
             facts = (folder / name).stat()
             # A pipe would be waited for.

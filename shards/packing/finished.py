@@ -61,10 +61,7 @@ def describe_finished(out: Folder, options: PackOptions, source: Source, plans: 
 
 def _check_files(out: Folder, manifest: Manifest, sizes: Mapping[str, int]) -> None:
     """Refuse a data set of which a file was lost or cut."""
-    wanted: dict[str, int | None] = {shard.name: shard.bytes for shard in manifest.shards}
-    wanted |= {file: entry.bytes for file, entry in manifest.files.items()}
-    wanted |= {f"{shard.name.removesuffix('.tar')}.idx": None for shard in manifest.shards}
-    for name, size in wanted.items():
+    for name, size in manifest.file_sizes().items():
         if name not in sizes:
             raise DataError(f"{out.url}/{name}: is missing; restore it, or remove the folder and pack again")
         if size not in (None, sizes[name]):
