@@ -53,9 +53,14 @@ class DataConfig:
     """Folder for copies of data sets that lie at a URL; each is downloaded once, verified and reused."""
     tasks: tuple[str, ...] = DEFAULT_TASKS
     """Attributes to learn, one task each, or the single word `all`."""
+    limit: int | None = None
+    """Train on this many samples only: the first of the training split, which is shuffled when it is packed. Evaluation stays whole."""
+    keys: Path | None = None
+    """Train only on the samples whose keys stand in this text file, one per line. Evaluation stays whole."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        _check(self.limit is None or self.limit >= 1, f"data.limit is {self.limit}, expected at least 1")
         _check(len(self.tasks) > 0, "data.tasks is empty, expected attribute names or the word all")
         twice = sorted({name for name in self.tasks if self.tasks.count(name) > 1})
         _check(not twice, f"data.tasks names {', '.join(twice)} twice")
@@ -64,35 +69,115 @@ class DataConfig:
         _check(remote or self.cache is None, f"data.cache has no effect: data.shards {self.shards} is no URL; leave it out")
 
 
+ImageSize = int | tuple[int, int] | Literal["none"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineConfig:
     """How images reach the model."""
 
-    image_size: int = 224
-    """Height and width the images are resized to, in pixels."""
-    mirror: bool = False
-    """Mirror a random half of the training images."""
+    backend: Literal["dali", "torch", "synthetic"] = "dali"
+    """`torch`: a DataLoader with torchvision, the reference; `synthetic`: one batch over and over, to see what the model alone can do."""
+    image_size: ImageSize = 224
+    """Pixels the images are resized to: one number for a square, height and width, or `none` to keep them as they are."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """Type of the pixels. float16 halves a batch; it needs a train.precision other than `no`."""
+    shuffle: Literal["global", "window"] = "global"
+    """Training order: any sample may follow any other, or shards are shuffled, and samples within a window of shards: for disks and
+    networks that have to be read in long pieces."""
+    window_shards: int | None = None
+    """Shards in a window, with `shuffle window`; `None` means 16. More mix better, and want more memory for the system's file cache."""
     decoder: Literal["auto", "cpu", "gpu"] = "auto"
     """Where JPEGs are decoded; auto is the GPU where there is one."""
+    hw_decoder_load: float = 0.65
+    """GPU: share of the images for the hardware decoder, 0 to 1, where the card has one."""
     threads: int = 0
-    """DALI's CPU threads per process; 0 shares the machine's cores among its processes."""
+    """CPU threads (`torch`: processes) per process that load; 0 shares the machine's cores among its processes."""
     prefetch: int = 2
-    """Batches that are kept ready."""
+    """Decoded batches that are kept ready."""
     check_crc: bool = True
     """Compare every image with its checksum before it is decoded."""
+    on_bad_sample: Literal["raise", "skip"] = "raise"
+    """What a damaged sample does: end the run, or have no part in it, counted and reported. Its place in the batch stays; it is black and
+    has no labels."""
+    max_bad_samples: int | None = None
+    """Damaged samples a process may skip before the run ends after all, with `on_bad_sample skip`; `None` means 10."""
     drop_last: bool = True
     """Leave out the last training batch of an epoch if it is not full. Evaluation never leaves anything out."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check(32 <= self.image_size <= 4096, f"pipeline.image_size is {self.image_size}, expected 32 to 4096 (VGG halves it five times)")
+        for side in self.size() or ():
+            _check(32 <= side <= 4096, f"pipeline.image_size is {self.image_size}, expected 32 to 4096 (VGG halves it five times)")
         _check(self.threads >= 0, f"pipeline.threads is {self.threads}, expected at least 0")
         _check(1 <= self.prefetch <= 64, f"pipeline.prefetch is {self.prefetch}, expected 1 to 64")
+        _check(0 <= self.hw_decoder_load <= 1, f"pipeline.hw_decoder_load is {self.hw_decoder_load}, expected 0 to 1")
+        if self.backend != "dali":
+            only_dali = {"decoder": "auto", "hw_decoder_load": 0.65}
+            changed = [name for name, default in only_dali.items() if getattr(self, name) != default]
+            _check(not changed, f"pipeline.{'/'.join(changed)} has no effect with pipeline.backend {self.backend}; leave it out")
+        window, budget = self.window_shards, self.max_bad_samples
+        _check(window is None or window >= 1, f"pipeline.window_shards is {window}, expected at least 1")
+        _check(window is None or self.shuffle == "window", "pipeline.window_shards has no effect without shuffle window; leave it out")
+        _check(budget is None or budget >= 1, f"pipeline.max_bad_samples is {budget}, expected at least 1")
+        _check(
+            budget is None or self.on_bad_sample == "skip",
+            "pipeline.max_bad_samples has no effect with pipeline.on_bad_sample raise; leave it out",
+        )
+
+    def size(self) -> tuple[int, int] | None:
+        """Return height and width in pixels, or None where images keep theirs."""
+        if isinstance(self.image_size, int):
+            return self.image_size, self.image_size
+        return None if self.image_size == "none" else self.image_size
+
+    def bad_sample_budget(self) -> int:
+        """Return how many damaged samples may be skipped."""
+        return 0 if self.on_bad_sample == "raise" else self.max_bad_samples or 10
+
+    def shards_per_window(self) -> int:
+        """Return the number of shards that are mixed in `shuffle window`."""
+        return self.window_shards or 16
 
     def threads_per_process(self) -> int:
-        """Return the number of CPU threads DALI gets in this process."""
+        """Return the number of CPU threads that load in this process."""
         local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         return self.threads or max(1, len(os.sched_getaffinity(0)) // local_processes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentConfig:
+    """How training images are varied, by chance that a resumed run repeats. Evaluation never varies anything."""
+
+    mirror: bool = False
+    """Mirror a random half of the images."""
+    crop: tuple[float, float] | None = None
+    """Cut a random piece out of each image before it is resized: least and most share of its area, 0 to 1."""
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Least and most ratio of the piece's width to its height."""
+    brightness: float = 0.0
+    """Largest change of brightness: the factor is drawn from 1 - this to 1 + this, so are those of contrast and saturation."""
+    contrast: float = 0.0
+    """Largest change of contrast, about middle grey."""
+    saturation: float = 0.0
+    """Largest change of saturation."""
+    hue: float = 0.0
+    """Largest turn of the hue, in degrees."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.crop is not None:
+            _check(0 < self.crop[0] <= self.crop[1] <= 1, f"augment.crop is {self.crop}, expected two rising shares of 0 to 1")
+        else:
+            _check(self.crop_ratio == (3 / 4, 4 / 3), "augment.crop_ratio has no effect without augment.crop; leave it out")
+        _check(0 < self.crop_ratio[0] <= self.crop_ratio[1], f"augment.crop_ratio is {self.crop_ratio}, expected two rising ratios")
+        for name in ("brightness", "contrast", "saturation"):
+            _check(0 <= getattr(self, name) <= 1, f"augment.{name} is {getattr(self, name)}, expected 0 to 1")
+        _check(0 <= self.hue <= 180, f"augment.hue is {self.hue}, expected 0 to 180")
+
+    def changes_colour(self) -> bool:
+        """Return whether colours are varied."""
+        return any((self.brightness, self.contrast, self.saturation, self.hue))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -238,6 +323,7 @@ class Config:
     run: RunConfig
     data: DataConfig
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
@@ -247,6 +333,18 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check what concerns several sections."""
+        _check(
+            self.pipeline.dtype == "float32" or self.train.precision != "no",
+            "pipeline.dtype float16 needs train.precision bf16 or fp16: a float32 model takes float32 pixels",
+        )
+        _check(
+            self.augment.crop is None or self.pipeline.size() is not None,
+            "augment.crop needs a pipeline.image_size: pieces of different sizes make no batch",
+        )
+        _check(
+            self.pipeline.backend != "synthetic" or self.augment == AugmentConfig(),
+            "augment has no effect with pipeline.backend synthetic; leave it out",
+        )
         frozen = self.model.train_from == "heads"
         _check(
             not (frozen and self.optimizer.trunk_lr is not None),

@@ -153,11 +153,27 @@ class EvalRecord:
     split: str
     """`val` or `test`."""
     num_samples: int
-    """Samples of the split, each counted once."""
+    """Samples of the split, each counted once; damaged ones that were skipped are left out."""
     seconds: float
     """Wall time of the pass."""
     metrics: tuple[TaskMetrics, ...]
     """One entry per task."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SkipRecord:
+    """A damaged sample that was left out (`pipeline.on_bad_sample skip`), told when the epoch or evaluation that met it first is over."""
+
+    epoch: int
+    """Epoch it was met in, from 0; for `val` and `test` the epoch the evaluation belongs to."""
+    split: str
+    """`train`, `val` or `test`."""
+    shard: str
+    """File name of its shard."""
+    key: str
+    """Its key."""
+    reason: str
+    """What is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,9 +186,9 @@ class EndRecord:
     """Wall time of this process from its start, everything included."""
 
 
-Record = RunRecord | StepRecord | EpochRecord | LoaderRecord | EvalRecord | EndRecord
+Record = RunRecord | StepRecord | EpochRecord | LoaderRecord | EvalRecord | SkipRecord | EndRecord
 
-_CLASSES = {cls.__name__: cls for cls in (RunRecord, StepRecord, EpochRecord, LoaderRecord, EvalRecord, EndRecord)}
+_CLASSES = {cls.__name__: cls for cls in (RunRecord, StepRecord, EpochRecord, LoaderRecord, EvalRecord, SkipRecord, EndRecord)}
 
 
 def to_json(record: Record) -> str:

@@ -1,11 +1,9 @@
 """From a configuration to a finished run: builds the parts and hands them to the loop."""
 
-import dataclasses
 import os
 import time
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -13,22 +11,23 @@ from accelerate.utils import GradientAccumulationPlugin
 
 from engine.chance import torch_seed
 from engine.command_line import to_yaml
-from engine.config import Config, DataConfig
+from engine.config import AugmentConfig, Config, PipelineConfig
+from engine.data import Data, open_data
 from engine.dst.build import build_scheduler
 from engine.loop.optimizer import build_optimizer
 from engine.loop.parts import Parts
 from engine.loop.trainer import Trainer
 from engine.model.loss import positive_weights
 from engine.model.multitask import MultitaskModel
-from engine.pipeline.loader import Loader, Place
+from engine.pipeline.build import build_loader
+from engine.pipeline.loader import Loader
 from engine.pipeline.order import Order
+from engine.pipeline.plan import Place
+from engine.pipeline.selection import shard_sizes
 from engine.records import Record
 from engine.report.reporter import open_reporter
 from engine.run_facts import identity, run_record, warnings
 from engine.run_folder import CONFIG_FILE, prepare_folder
-from engine.tasks import Tasks, choose_tasks
-from shards.annotations import SPLITS
-from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError
 
 
@@ -40,10 +39,9 @@ def run(config: Config) -> None:
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     accelerator = _accelerator(config)
-    dataset = ShardDataset(_local_folder(config.data))
-    tasks = choose_tasks(config.data.tasks, dataset)
-    _check(config, dataset, accelerator)
-    parts = _build_parts(config, accelerator, dataset, tasks)
+    data = open_data(config.data)
+    _check(config, data, accelerator)
+    parts = _build_parts(config, accelerator, data)
     # Only when everything is built: a start that fails leaves no folder behind.
     if accelerator.is_main_process:
         prepare_folder(config.run.dir, config.run.if_exists)
@@ -54,20 +52,11 @@ def run(config: Config) -> None:
         trainer = Trainer(parts, emit)
         if reporter:
             (config.run.dir / CONFIG_FILE).write_text(to_yaml(config), encoding="utf-8")
-            for warning in warnings(parts, tasks):
+            for warning in warnings(parts, data.tasks):
                 reporter.print(warning)
-        emit(run_record(parts, trainer, tasks, started))
+        emit(run_record(parts, trainer, data.tasks, started))
         trainer.fit()
     accelerator.end_training()
-
-
-def _local_folder(data: DataConfig) -> Path:
-    if data.cache is None:
-        return Path(data.shards)
-    # Imported here: a data set on this machine needs no fsspec.
-    from shards.storage.cache import local_copy
-
-    return local_copy(data.shards, data.cache)
 
 
 def _ignore(_record: Record) -> None:
@@ -85,24 +74,27 @@ def _accelerator(config: Config) -> Accelerator:
     return Accelerator(mixed_precision=config.train.precision, gradient_accumulation_plugin=plugin)
 
 
-def _check(config: Config, dataset: ShardDataset, accelerator: Accelerator) -> None:
+def _check(config: Config, data: Data, accelerator: Accelerator) -> None:
     """Refuse what only data set and devices together can show to be wrong."""
     world_size = accelerator.num_processes
-    if config.pipeline.decoder == "gpu" and accelerator.device.type != "cuda":
-        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {accelerator.device}; use auto or cpu")
-    batch_size, num_train = config.train.batch_size, len(dataset.split_range("train"))
+    if accelerator.device.type != "cuda":
+        if config.pipeline.decoder == "gpu":
+            raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {accelerator.device}; use auto or cpu")
+        if config.pipeline.hw_decoder_load != PipelineConfig().hw_decoder_load:
+            raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {accelerator.device}; leave it out")
+    batch_size, num_train = config.train.batch_size, len(data.ids["train"])
     if batch_size % world_size:
         raise ConfigurationError(f"train.batch_size {batch_size} cannot be shared evenly by {world_size} processes")
     if num_train < (batch_size if config.pipeline.drop_last else 1):
-        raise ConfigurationError(
-            f"the training split has {num_train} samples, too few for one batch of {batch_size}; lower train.batch_size"
-        )
-    steps = config.train.epochs * _order(config, dataset, "train").steps_per_epoch
+        raise ConfigurationError(f"there are {num_train} training samples, too few for one batch of {batch_size}; lower train.batch_size")
+    steps = config.train.epochs * _order(config, data, "train").steps_per_epoch
     if config.optimizer.warmup_steps >= steps:
         raise ConfigurationError(f"optimizer.warmup_steps is {config.optimizer.warmup_steps}, but the whole run has {steps} steps")
 
 
-def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset, tasks: Tasks) -> Parts:
+def _build_parts(config: Config, accelerator: Accelerator, data: Data) -> Parts:
+    tasks = data.tasks
+    make_loader = partial(_make_loader, config, accelerator, data)
     torch.manual_seed(torch_seed(config.run.seed, "weights"))
     module = MultitaskModel(config.model, tasks.names)
     if config.model.channels_last:
@@ -114,7 +106,7 @@ def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
     return Parts(
         config=config,
-        identity=identity(config, dataset, module, accelerator.num_processes),
+        identity=identity(config, make_loader("train").fingerprint(), module, accelerator.num_processes),
         accelerator=accelerator,
         module=module,
         model=model,
@@ -123,26 +115,35 @@ def _build_parts(config: Config, accelerator: Accelerator, dataset: ShardDataset
         scheduler=build_scheduler(config.scheduler, tasks.names, module.depths(), counted.tolist(), config.run.seed),
         pos_weight=None if pos_weight is None else pos_weight.to(accelerator.device),
         majority=tuple((rate or 0.0) > 0.5 for rate in tasks.positive_rates()),
-        split_sizes={split: len(dataset.split_range(split)) for split in SPLITS},
-        make_loader=partial(_make_loader, config, accelerator, dataset, tasks),
+        split_sizes={split: len(ids) for split, ids in data.ids.items()},
+        make_loader=make_loader,
         run_dir=config.run.dir,
     )
 
 
-def _make_loader(
-    config: Config, accelerator: Accelerator, dataset: ShardDataset, tasks: Tasks, split: str, start: tuple[int, int]
-) -> Loader:
-    place = Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device)
-    pipeline = config.pipeline if split == "train" else dataclasses.replace(config.pipeline, mirror=False)
-    return Loader(dataset, _order(config, dataset, split), tasks.columns, pipeline, place, start)
+def _make_loader(config: Config, accelerator: Accelerator, data: Data, split: str) -> Loader:
+    return build_loader(
+        data.dataset,
+        _order(config, data, split),
+        data.tasks.columns,
+        config.pipeline,
+        Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device),
+        augment=config.augment if split == "train" else AugmentConfig(),
+        channels_last=config.model.channels_last,
+    )
 
 
-def _order(config: Config, dataset: ShardDataset, split: str) -> Order:
-    train = split == "train"
+def _order(config: Config, data: Data, split: str) -> Order:
+    ids, seed = data.ids[split], config.run.seed
+    if split != "train":
+        return Order(ids=ids, batch_size=config.train.batch_size, seed=seed)
+    window = config.pipeline.shuffle == "window"
     return Order(
-        ids=dataset.split_range(split),
+        ids=ids,
         batch_size=config.train.batch_size,
-        seed=config.run.seed,
-        shuffle=train,
-        drop_last=train and config.pipeline.drop_last,
+        seed=seed,
+        shuffle=config.pipeline.shuffle,
+        drop_last=config.pipeline.drop_last,
+        shard_sizes=shard_sizes(data.dataset, split, ids) if window else None,
+        window_shards=config.pipeline.shards_per_window() if window else None,
     )

@@ -15,20 +15,17 @@ from engine.loop.trainer import Trainer
 from engine.model.multitask import MultitaskModel
 from engine.records import RunRecord
 from engine.tasks import Tasks
-from shards.dataset import ShardDataset
-from shards.manifest import ARRAYS
 
 _LIBRARIES = ("dropstream", "torch", "torchvision", "accelerate", "numpy")
 
-# Settings that may differ between the two halves of a resumed run, because they do not decide its result.
+# Settings that may differ between the two halves of a resumed run, because they do not decide its result, or the batches tell of them.
 _FREE_SETTINGS = (
     "run.dir",
     "run.if_exists",
     "data.shards",
     "data.cache",
-    "pipeline.threads",
-    "pipeline.prefetch",
-    "pipeline.check_crc",
+    "data.limit",
+    "data.keys",
     "train.micro_batch_size",
     "train.checkpoint_every",
     "report.console",
@@ -36,26 +33,25 @@ _FREE_SETTINGS = (
 )
 
 
-def identity(config: Config, dataset: ShardDataset, module: MultitaskModel, world_size: int) -> dict[str, str]:
+def identity(config: Config, batches: dict[str, str], module: MultitaskModel, world_size: int) -> dict[str, str]:
     """Return everything that decides a run's result, name -> value in words; a checkpoint of another identity is refused.
 
     Args:
         config: The resolved configuration.
-        dataset: The data set.
+        batches: Fingerprint of the training loader, which tells of the sections `pipeline` and `augment` too.
         module: The model with its initial weights.
         world_size: Number of ranks.
     """
-    settings = {f"{section}.{key}": str(value) for section, keys in dataclasses.asdict(config).items() for key, value in keys.items()}
+    sections = {name: keys for name, keys in dataclasses.asdict(config).items() if name not in ("pipeline", "augment")}
+    settings = {f"{section}.{key}": str(value) for section, keys in sections.items() for key, value in keys.items()}
     free = set(_FREE_SETTINGS)
     if module.depends_on_batch_split():
         # Batch statistics and dropout see what one forward pass sees.
         free -= {"train.micro_batch_size"}
         settings["number of processes"] = str(world_size)
-    return {name: value for name, value in settings.items() if name not in free} | {
-        "data set": ", ".join(f"{name} {dataset.manifest.files[name].sha256[:16]}" for name in sorted(ARRAYS)),
-        # Frozen weights are not in a checkpoint, but must be the same.
-        "frozen weights": module.frozen_digest(),
-    }
+    # Frozen weights are not in a checkpoint, but must be the same.
+    frozen = {"frozen weights": module.frozen_digest()}
+    return {name: value for name, value in settings.items() if name not in free} | batches | frozen
 
 
 def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
@@ -63,6 +59,8 @@ def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
     for task, rate in zip(parts.module.tasks, tasks.positive_rates(), strict=True):
         if rate is None or rate in (0.0, 1.0):
             yield f"warning: task {task} has {'no label' if rate is None else 'one class only'} in the training split; it cannot be learnt"
+    if parts.config.pipeline.backend == "synthetic":
+        yield "warning: pipeline.backend synthetic trains on noise; speed is all that this run can tell"
     for split in ("val", "test"):
         if not parts.split_sizes[split]:
             yield f"warning: the {split} split is empty; nothing is evaluated on it"

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.pipeline.order import Ids
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, did_you_mean
+
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,12 +32,13 @@ class Tasks:
         return tuple(positive / labelled if labelled else None for positive, labelled in counts)
 
 
-def choose_tasks(names: Sequence[str], dataset: ShardDataset) -> Tasks:
+def choose_tasks(names: Sequence[str], dataset: ShardDataset, ids: Ids) -> Tasks:
     """Find the tasks in a data set.
 
     Args:
         names: Attribute names, or the single word `all`.
         dataset: The data set.
+        ids: Training samples, whose labels are counted.
 
     Raises:
         ConfigurationError: The data set has no such attribute; the nearest one is named.
@@ -45,6 +49,10 @@ def choose_tasks(names: Sequence[str], dataset: ShardDataset) -> Tasks:
         if name not in attributes:
             raise ConfigurationError(f"data.tasks: the data set has no attribute {name!r}{did_you_mean(name, attributes)}")
     columns = np.array([attributes.index(name) for name in chosen])
-    ids = dataset.split_range("train")
-    labels = dataset.labels[ids.start : ids.stop][:, columns]
-    return Tasks(names=chosen, columns=columns, num_labelled=(labels >= 0).sum(0), num_positive=(labels == 1).sum(0))
+    num_labelled, num_positive = np.zeros(len(columns), np.int64), np.zeros(len(columns), np.int64)
+    # Piece by piece, so that a copy of all labels is never in memory.
+    for start in range(0, len(ids), _CHUNK):
+        labels = dataset.labels[np.asarray(ids[start : start + _CHUNK])][:, columns]
+        num_labelled += (labels >= 0).sum(0)
+        num_positive += (labels == 1).sum(0)
+    return Tasks(names=chosen, columns=columns, num_labelled=num_labelled, num_positive=num_positive)

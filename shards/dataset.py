@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shards.annotations import SPLITS
 from shards.errors import DataError
-from shards.files import probe
+from shards.files import probe, sha256_of
 from shards.manifest import ARRAYS, Manifest, load_manifest
 from shards.tar import INDEX_DTYPE
 
@@ -46,6 +46,22 @@ class ShardDataset:
     def __len__(self) -> int:
         """Return the number of samples of all splits."""
         return len(self.index)
+
+    def __reduce__(self) -> tuple[type["ShardDataset"], tuple[Path]]:
+        """Travel to another process as a path: the arrays are mapped there again."""
+        return ShardDataset, (self.folder,)
+
+    def verify_arrays(self) -> None:
+        """Read index, labels and keys and compare them with the manifest's hashes.
+
+        Raises:
+            DataError: One is damaged.
+        """
+        for name in ARRAYS:
+            if sha256_of(self.folder / name) != self.manifest.files[name].sha256:
+                raise DataError(
+                    f"{self.folder / name}: is damaged (its SHA-256 differs); restore it, or run tools/check_shards --rebuild-index"
+                )
 
     def split_range(self, split: str) -> range:
         """Return the ids of a split."""

@@ -31,12 +31,16 @@ def evaluate(parts: Parts, loader: Loader, *, split: str, epoch: int, should_sto
     """
     start = time.perf_counter()
     parts.model.eval()
-    accelerator, tasks, ids = parts.accelerator, parts.module.tasks, loader.order.ids
-    logits = torch.zeros(len(ids), len(tasks), device=accelerator.device)
-    labels = torch.zeros(len(ids), len(tasks), device=accelerator.device)
-    for _ in range(loader.order.steps_per_epoch):
+    accelerator, tasks, order = parts.accelerator, parts.module.tasks, loader.order
+    logits = torch.zeros(len(order.ids), len(tasks), device=accelerator.device)
+    labels = torch.zeros(len(order.ids), len(tasks), device=accelerator.device)
+    num_samples = torch.zeros(1, device=accelerator.device)
+    for step in range(order.steps_per_epoch):
         batch = next(loader)
-        rows = (batch.ids[: batch.num_valid] - ids.start).to(accelerator.device)
+        num_samples += batch.num_valid - batch.num_skipped
+        # Nothing is shuffled: a rank's part of a batch is a piece of the table.
+        first = step * order.batch_size + accelerator.process_index * len(batch.images)
+        rows = slice(first, first + batch.num_valid)
         logits[rows] = parts.model(batch.images).float()[: batch.num_valid]
         labels[rows] = batch.labels[: batch.num_valid].float()
         if should_stop():
@@ -50,7 +54,7 @@ def evaluate(parts: Parts, loader: Loader, *, split: str, epoch: int, should_sto
     return EvalRecord(
         epoch=epoch,
         split=split,
-        num_samples=len(ids),
+        num_samples=int(accelerator.reduce(num_samples).item()),
         metrics=split_metrics(logits, labels, tasks, parts.majority),
         seconds=time.perf_counter() - start,
     )

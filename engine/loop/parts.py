@@ -40,7 +40,7 @@ class Parts:
     """Per task, whether the training split's more frequent class is 1."""
     split_sizes: dict[str, int]
     """Samples per split."""
-    make_loader: Callable[[str, tuple[int, int]], Loader]
-    """Split and (epoch, step) of the first batch -> loader."""
+    make_loader: Callable[[str], Loader]
+    """Split -> loader that begins at its first batch."""
     run_dir: Path
     """The run's folder."""

@@ -10,6 +10,7 @@ from engine.loop.optimizer_state import join_state, split_state
 from engine.loop.parts import Parts
 from engine.loop.tally import EpochTally
 from engine.model.multitask import MultitaskModel
+from engine.pipeline.fingerprint import check_fingerprint
 from shards.errors import CheckpointError, DivergenceError
 
 
@@ -60,7 +61,7 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
         CheckpointError: The snapshot belongs to another run; the message names each difference.
     """
     state = snapshot.state
-    _check_identity(parts.identity, state["identity"])
+    check_fingerprint(parts.identity, state["identity"], "checkpoint belongs to another run", "restore the setting, or use another run.dir")
     changing = _changing_tensors(parts.module)
     if changing.keys() != snapshot.tensors["model"].keys():
         raise CheckpointError("the checkpoint holds other weights than this model trains")
@@ -90,19 +91,6 @@ def check_weights(module: MultitaskModel) -> None:
 def _changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
     trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     return trained | dict(module.named_buffers())
-
-
-def _check_identity(current: dict[str, str], saved: dict[str, str]) -> None:
-    names = sorted(current.keys() | saved.keys())
-    differences = [
-        f"{name} was {saved.get(name, 'absent')}, is {current.get(name, 'absent')}"
-        for name in names
-        if saved.get(name) != current.get(name)
-    ]
-    if differences:
-        raise CheckpointError(
-            f"the checkpoint belongs to another run: {'; '.join(differences)}. Restore the setting, or use another run.dir"
-        )
 
 
 def _own_sums(parts: Parts, rows: list[list[float]]) -> Tensor:

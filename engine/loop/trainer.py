@@ -17,6 +17,7 @@ from engine.loop.clock import Clock
 from engine.loop.evaluate import evaluate
 from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
+from engine.loop.skipped import skip_records
 from engine.loop.state import Position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest
@@ -59,9 +60,10 @@ class Trainer:
         )
         self._base_rates = [group["lr"] for group in parts.raw_optimizer.param_groups]
         self._stop = StopRequest(parts.accelerator)
-        self._loader = parts.make_loader("train", (self.position.epoch, self.position.step))
+        self._loader = parts.make_loader("train")
+        self._loader.seek(self.position.epoch, self.position.step)
         self.steps_per_epoch = self._loader.order.steps_per_epoch
-        self._val_loader = parts.make_loader("val", (0, 0)) if parts.split_sizes["val"] else None
+        self._val_loader = parts.make_loader("val") if parts.split_sizes["val"] else None
         self._warm = False
 
     def fit(self) -> None:
@@ -76,7 +78,7 @@ class Trainer:
                 while self.position.epoch < self._parts.config.train.epochs:
                     self._run_epoch(self.position.epoch)
             if self._parts.split_sizes["test"]:
-                with self._parts.make_loader("test", (0, 0)) as loader:
+                with self._parts.make_loader("test") as loader:
                     self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
         self._write_weights()
         self._emit_end("finished")
@@ -133,6 +135,7 @@ class Trainer:
         parts = self._parts
         means = self._tally.means(parts.accelerator.reduce(self._tally.sums))
         check_losses(parts.module.tasks, epoch, means.task_losses)
+        self._tell_skipped(self._loader, "train", epoch)
         self._emit(
             EpochRecord(
                 epoch=epoch,
@@ -160,8 +163,13 @@ class Trainer:
         record = evaluate(self._parts, loader, split=split, epoch=epoch, should_stop=lambda: self._stop.agreed(reported=True))
         if record is None:
             self._end_early()
-        else:
-            self._emit(record)
+        self._tell_skipped(loader, split, epoch)
+        self._emit(record)
+
+    def _tell_skipped(self, loader: Loader, split: str, epoch: int) -> None:
+        if self._parts.config.pipeline.on_bad_sample == "skip":
+            for record in skip_records(loader, split=split, epoch=epoch):
+                self._emit(record)
 
     def _end_early(self) -> NoReturn:
         self._checkpoint()

@@ -20,8 +20,10 @@ class Batch:
     """Sample ids, int64, on the CPU."""
     num_valid: int
     """Slots from the front that hold samples; the rest is padding."""
+    num_skipped: int
+    """Damaged samples among the valid slots; their images are black, their labels -1."""
     num_labelled: Float[torch.Tensor, " task"]
-    """Labelled samples per task in the whole global batch: the same on every rank."""
+    """Labelled samples per task in the whole global batch, the same on every rank; skipped ones count, as only their rank knows them."""
 
 
 def send(array: NDArray[Any], device: torch.device) -> torch.Tensor:

@@ -1,81 +1,39 @@
-"""order -> bytes -> DALI graph -> `Batch`."""
+"""An endless stream of batches, from whichever backend makes the images."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from nvidia.dali.types import BatchInfo
 
-from engine.chance import generator
-from engine.config import PipelineConfig
+from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.batch import Batch, send
-from engine.pipeline.graph import EncodedBatch, GraphOptions, build_graph
-from engine.pipeline.order import Order, Slice
-from engine.pipeline.source import ByteSource
+from engine.pipeline.fingerprint import check_fingerprint, fingerprint
+from engine.pipeline.plan import Plan
 from shards.annotations import NOT_LABELLED
-from shards.dataset import ShardDataset
-from shards.errors import DataError
-from shards.jpeg import BadImageError, check_jpeg
-
-READ_AHEAD_STEPS = 16
-"""How many batches before its turn a batch's bytes are asked of the kernel: a second or so of training."""
+from shards.errors import CheckpointError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a loader works: its share of the global batch, and the device its batches are wanted on."""
+class Loader(ABC):
+    """Batch after batch, epoch after epoch, from where it was told to start, without a stall between epochs.
 
-    rank: int
-    """0 to world_size - 1."""
-    world_size: int
-    """Number of ranks that share each global batch."""
-    device: torch.device
-    """Device of the batches."""
+    A backend makes the images; order, labels, counts and position are the same for all. Nothing runs before the first batch is asked for.
+    """
 
-
-class Loader:
-    """An endless stream of batches: epoch after epoch from where it was told to start, without a stall between epochs."""
-
-    def __init__(
-        self,
-        dataset: ShardDataset,
-        order: Order,
-        columns: NDArray[np.int64],
-        config: PipelineConfig,
-        place: Place,
-        start: tuple[int, int] = (0, 0),
-    ) -> None:
-        """Build the DALI pipeline; it fills its queue at the first `next`.
+    def __init__(self, plan: Plan) -> None:
+        """Begin before the first batch of epoch 0.
 
         Args:
-            dataset: The data set.
-            order: The global batches.
-            columns: [T] label columns of the tasks.
-            config: Pipeline settings.
-            place: Rank and device.
-            start: Epoch and step of the first batch.
+            plan: What to load.
         """
-        self.order = order
-        self._dataset = dataset
-        self._config = config
-        self._place = place
-        self._source = ByteSource(dataset, check_crc=config.check_crc)
-        self._first = start[0] * order.steps_per_epoch + start[1]
-        self._num_delivered = 0
-        self._labels = np.ascontiguousarray(dataset.labels[order.ids.start : order.ids.stop][:, columns])
-        device_id = None if place.device.type == "cpu" else place.device.index or 0
-        self._graph = build_graph(
-            self._encoded_batch,
-            GraphOptions(
-                batch_size=order.batch_size // place.world_size,
-                image_size=config.image_size,
-                num_threads=config.threads_per_process(),
-                prefetch=config.prefetch,
-                device_id=device_id,
-                decode_on_gpu=device_id is not None and config.decoder != "cpu",
-            ),
-        )
+        self.order = plan.order
+        self._plan = plan
+        self.bad_samples = BadSamples(plan.dataset, budget=plan.config.bad_sample_budget())
+        self._number = 0
+        self._running = False
+        self._resources = ExitStack()
 
     def __enter__(self) -> "Loader":
         """Return itself; the exit closes it."""
@@ -95,72 +53,75 @@ class Loader:
         Raises:
             DataError: A sample is damaged; the message names shard and key.
         """
-        number = self._first + self._num_delivered
-        images = self._run_graph()
-        epoch, step = divmod(number, self.order.steps_per_epoch)
-        part = self._slice(epoch, step)
-        self._num_delivered += 1
-        labels = self._labels[part.ids - self.order.ids.start]
+        if not self._running:
+            # Before the start: should it fail half-way, `close` ends what it began.
+            self._running = True
+            self._start(self._number)
+        epoch, step = divmod(self._number, self.order.steps_per_epoch)
+        images, bad = self._next_images()
+        ids, part = self.order.batch(epoch, step), self._plan.slice(self._number)
+        self._number += 1
+        labels = self._labels(part.ids)
         labels[part.num_valid :] = NOT_LABELLED
-        num_labelled = (self._labels[self.order.batch(epoch, step) - self.order.ids.start] >= 0).sum(0, dtype=np.float32)
+        labels[bad] = NOT_LABELLED
+        device = self._plan.place.device
         return Batch(
             images=images,
-            labels=send(labels, self._place.device),
+            labels=send(labels, device),
             ids=torch.from_numpy(part.ids),
             num_valid=part.num_valid,
-            num_labelled=send(num_labelled, self._place.device),
+            num_skipped=sum(place < part.num_valid for place in bad),
+            num_labelled=send((self._labels(ids) >= 0).sum(0, dtype=np.float32), device),
         )
 
     def close(self) -> None:
-        """Stop DALI's threads and close the shards. The loader cannot be used afterwards."""
-        # DALI's pipelines have no public close: they end when the last reference goes.
-        del self._graph
-        self._source.close()
+        """End all threads and processes and close the shards. The next batch that is asked for starts them again."""
+        self._running = False
+        self._resources.close()
 
-    def _run_graph(self) -> torch.Tensor:
+    def seek(self, epoch: int, step: int) -> None:
+        """Go on with a certain batch.
+
+        Args:
+            epoch: Epoch, from 0.
+            step: Step inside it; as many as there are means the beginning of the next one.
+        """
+        self.close()
+        self._number = epoch * self.order.steps_per_epoch + step
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and what it belongs to, in plain JSON types."""
+        epoch, step = divmod(self._number, self.order.steps_per_epoch)
+        return {"epoch": epoch, "step": step, "fingerprint": self.fingerprint()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another loader was.
+
+        Raises:
+            CheckpointError: Its batches were not these; the message names each difference.
+        """
         try:
-            if self._place.device.type == "cpu":
-                (images,) = self._graph.run()
-            else:
-                # The outputs are ordered on torch's stream: nobody waits on the host.
-                (images,) = self._graph.run(torch.cuda.current_stream(self._place.device))
-        except RuntimeError as error:
-            raise self._explain(error) from error
-        return torch.from_dlpack(images.as_tensor())
+            epoch, step, saved = int(state["epoch"]), int(state["step"]), dict(state["fingerprint"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the loader's state is damaged ({error!r})") from error
+        check_fingerprint(self.fingerprint(), saved, "loader's state belongs to other batches", "restore what differs")
+        self.seek(epoch, step)
 
-    def _encoded_batch(self, info: BatchInfo) -> EncodedBatch:
-        """Return the bytes of the next batch; DALI calls this ahead of time, so its position is not the loop's."""
-        number = self._first + info.iteration
-        if info.iteration == 0:
-            for ahead in range(READ_AHEAD_STEPS):
-                self._source.advise(self._slice(*divmod(number + ahead, self.order.steps_per_epoch)).ids)
-        self._source.advise(self._slice(*divmod(number + READ_AHEAD_STEPS, self.order.steps_per_epoch)).ids)
-        epoch, step = divmod(number, self.order.steps_per_epoch)
-        return self._source.read(self._slice(epoch, step).ids), self._mirror_flags(epoch, step)
+    def fingerprint(self) -> dict[str, str]:
+        """Return what decides the batches, name -> value in words."""
+        return fingerprint(self._plan.dataset, self.order, self._plan.config, self._plan.augment)
 
-    def _slice(self, epoch: int, step: int) -> Slice:
-        return self.order.rank_slice(epoch, step, self._place.rank, self._place.world_size)
+    @abstractmethod
+    def _start(self, number: int) -> None:
+        """Begin to make batches, from this one on, counted from the first of epoch 0.
 
-    def _mirror_flags(self, epoch: int, step: int) -> NDArray[np.int32]:
-        length = self.order.batch_size // self._place.world_size
-        if not self._config.mirror:
-            return np.zeros(length, np.int32)
-        # Drawn for the whole global batch, so that they do not depend on how many ranks share it.
-        flags = generator(self.order.seed, "mirror", epoch, step).integers(0, 2, self.order.batch_size, dtype=np.int32)
-        return flags[self._place.rank * length : (self._place.rank + 1) * length]
+        Whatever has to be ended is given to `self._resources` as soon as it is there.
+        """
 
-    def _explain(self, error: RuntimeError) -> DataError:
-        """Return DALI's error as ours: it names no sample, so look for the one that does not decode among the batches in flight."""
-        first = self._first + self._num_delivered
-        for number in range(first, first + self._config.prefetch + 2):
-            ids = self._slice(*divmod(number, self.order.steps_per_epoch)).ids
-            for sample_id, data in zip(ids.tolist(), self._source.read(ids), strict=True):
-                try:
-                    check_jpeg(data.tobytes(), decode=True)
-                except BadImageError as reason:
-                    shard = self._dataset.shard_path(int(self._dataset.index[sample_id]["shard"]))
-                    return DataError(f"{shard}: image {self._dataset.key(sample_id)!r}: {reason}")
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        return DataError(
-            f"{self._dataset.folder}: DALI failed while decoding ({' '.join(lines)}); tools/make_shards checks every image anew"
-        )
+    @abstractmethod
+    def _next_images(self) -> tuple[torch.Tensor, list[int]]:
+        """Return the next batch's images, and the places in it that hold no sample because it is damaged."""
+
+    def _labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
+        # Row by row from the mapped table: a copy of a split's labels would grow with the data set.
+        return np.ascontiguousarray(self._plan.dataset.labels[ids][:, self._plan.columns])

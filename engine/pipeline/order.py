@@ -1,17 +1,26 @@
 """Who is in which batch: a pure function of (seed, epoch, step). Nothing else decides who is trained on when.
 
 Because no state is involved, any step can be computed without the steps before it (resume), and the global batch does not depend
-on how many ranks share it (elastic).
+on how many ranks share it (elastic). Memory does not grow with the number of samples: a range of ids stays a range, and a shuffle is
+a keyed permutation that is evaluated where it is needed.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.chance import seed_of
 from engine.pipeline.permutation import Permutation
+from engine.pipeline.window import WindowShuffle
+
+Shuffle = Literal["none", "global", "window"]
+Ids = range | NDArray[np.int64]
+"""Sample ids, rising: a range, or [n] of them."""
+
+_Permute = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,27 +33,38 @@ class Slice:
     """How many of `ids`, from the front, are samples; the rest is padding."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Order:
-    """The global batches of one split."""
+    """The global batches of a set of samples."""
 
-    ids: range
-    """Sample ids of the split."""
+    ids: Ids
+    """Sample ids of a split, or of a part of it."""
     batch_size: int
     """Samples in a global batch."""
     seed: int = 0
     """Decides the shuffles."""
-    shuffle: bool = False
-    """A new permutation of all samples each epoch; off: in the order of the ids, every epoch."""
+    shuffle: Shuffle = "none"
+    """`none`: in the order of the ids, every epoch; `global`: a permutation of all samples each epoch; `window`: see `WindowShuffle`."""
     drop_last: bool = False
     """Leave out the last global batch of an epoch if it is not full."""
+    shard_sizes: NDArray[np.int64] | None = None
+    """`window`: [shards] how many of `ids` each shard holds, in their order."""
+    window_shards: int | None = None
+    """`window`: shards that are mixed."""
+    _permutations: dict[int, _Permute] = field(default_factory=dict, init=False, repr=False)
+    """Epoch -> its shuffle, of the two epochs last asked for: while one ends, the next is read ahead."""
 
     def __post_init__(self) -> None:
         """Check that there is something to iterate over."""
         if self.batch_size < 1:
             raise ValueError(f"batch_size is {self.batch_size}, expected at least 1")
-        if self.ids.step != 1 or not self.steps_per_epoch:
+        if (isinstance(self.ids, range) and self.ids.step != 1) or not self.steps_per_epoch:
             raise ValueError(f"{len(self.ids)} samples make no batch of {self.batch_size} (drop_last={self.drop_last})")
+        if self.shuffle == "window":
+            if self.shard_sizes is None or self.window_shards is None:
+                raise ValueError("shuffle 'window' needs shard_sizes and window_shards")
+            if int(self.shard_sizes.sum()) != len(self.ids):
+                raise ValueError(f"shard_sizes add up to {int(self.shard_sizes.sum())}, but there are {len(self.ids)} samples")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,9 +85,9 @@ class Order:
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(f"step is {step}, expected 0 to {self.steps_per_epoch - 1}")
         positions = np.arange(step * self.batch_size, min((step + 1) * self.batch_size, len(self.ids)), dtype=np.int64)
-        if self.shuffle:
-            positions = _permutation(len(self.ids), self.seed, epoch)(positions)
-        return positions + self.ids.start
+        if self.shuffle != "none":
+            positions = self._permutation(epoch)(positions)
+        return positions + self.ids.start if isinstance(self.ids, range) else self.ids[positions]
 
     def rank_slice(self, epoch: int, step: int, rank: int, world_size: int) -> Slice:
         """Return one rank's part of a global batch: a contiguous piece, of the same length on every rank and in every step.
@@ -86,7 +106,16 @@ class Order:
         padded = np.concatenate([ids, np.full(self.batch_size - len(ids), ids[-1], np.int64)])
         return Slice(ids=padded[rank * length : (rank + 1) * length], num_valid=num_valid)
 
+    def _permutation(self, epoch: int) -> _Permute:
+        found = self._permutations.get(epoch)
+        if found is None:
+            while len(self._permutations) >= 2:
+                del self._permutations[next(iter(self._permutations))]
+            found = self._permutations[epoch] = self._new_permutation(epoch)
+        return found
 
-@lru_cache(maxsize=4)
-def _permutation(size: int, seed: int, epoch: int) -> Permutation:
-    return Permutation(size, seed_of(seed, "order", epoch))
+    def _new_permutation(self, epoch: int) -> _Permute:
+        seed = seed_of(self.seed, "order", epoch)
+        if self.shard_sizes is None or self.window_shards is None:
+            return Permutation(len(self.ids), seed)
+        return WindowShuffle(self.shard_sizes, self.window_shards, seed)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from engine.records import Record, StepRecord
+from engine.records import Record, SkipRecord, StepRecord
 from engine.report import plain
 from engine.report.columns import EPOCH_COLUMNS, TEST_COLUMNS
 from engine.report.history import RunHistory
@@ -70,7 +70,9 @@ class RichDisplay:
         self._live.start(refresh=True)
 
     def record(self, record: Record) -> None:
-        """Redraw the live line, for a step only if it was not drawn a moment ago."""
+        """Redraw the live line, for a step only if it was not drawn a moment ago; print a skipped sample."""
+        if isinstance(record, SkipRecord):
+            self.print(plain.skip_line(record))
         now = time.monotonic()
         if self._live and not (isinstance(record, StepRecord) and now - self._drawn < REFRESH_SECONDS):
             self._live.refresh()
@@ -118,9 +120,11 @@ class PlainDisplay:
         self._write(*plain.header_lines(history))
 
     def record(self, record: Record) -> None:
-        """Print one line per step; the loop has already decided how often."""
+        """Print one line per step, the loop has already decided how often, and per skipped sample."""
         if isinstance(record, StepRecord):
             self._write(plain.step_line(self._history, record))
+        elif isinstance(record, SkipRecord):
+            self.print(plain.skip_line(record))
 
     def epoch(self, epoch: int) -> None:
         """Print the epoch's line and table."""

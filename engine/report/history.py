@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.records import EndRecord, EpochRecord, EvalRecord, LoaderRecord, Record, RunRecord, StepRecord
+from engine.records import EndRecord, EpochRecord, EvalRecord, LoaderRecord, Record, RunRecord, SkipRecord, StepRecord
 
 
 @dataclass(slots=True)
@@ -23,6 +23,8 @@ class RunHistory:
     """By epoch."""
     evals: dict[tuple[str, int], EvalRecord] = field(default_factory=dict)
     """By (split, epoch)."""
+    skipped: dict[tuple[str, str], SkipRecord] = field(default_factory=dict)
+    """By (shard, key)."""
     ends: list[EndRecord] = field(default_factory=list)
     """One entry per process that ended on its own feet; a killed process leaves none."""
     latest: Record | None = None
@@ -63,6 +65,8 @@ class RunHistory:
                 self.loaders[record.epoch] = record
             case EvalRecord():
                 self.evals[record.split, record.epoch] = record
+            case SkipRecord():
+                self.skipped[record.shard, record.key] = record
             case EndRecord():
                 self.ends.append(record)
         self.latest = record
@@ -77,6 +81,7 @@ class RunHistory:
         self.epochs = {epoch: entry for epoch, entry in self.epochs.items() if epoch < record.resumed_epoch}
         self.loaders = {epoch: entry for epoch, entry in self.loaders.items() if epoch < record.resumed_epoch}
         self.evals = {key: entry for key, entry in self.evals.items() if key[1] < record.resumed_epoch}
+        self.skipped = {key: entry for key, entry in self.skipped.items() if entry.epoch < record.resumed_epoch}
 
 
 def _check_tasks(record: Record, tasks: tuple[str, ...]) -> None:

@@ -13,6 +13,9 @@ RARELY_DROPPED = 0.9
 GAIN_WORTH_SAYING = 0.005
 """By how much the best epoch's balanced accuracy must exceed the last one's to be worth a sentence."""
 
+MOST_NAMES = 5
+"""Skipped samples that are named in the note on them."""
+
 
 def notes(history: RunHistory) -> tuple[str, ...]:
     """Return the sentences that hold for this run; names in them are free of control characters."""
@@ -23,6 +26,7 @@ def notes(history: RunHistory) -> tuple[str, ...]:
         *(_undefined(evaluations[-1]) if evaluations else ()),
         *_dropping(history),
         *_best_epoch(history),
+        *_skipped(history),
         *_processes(history),
     )
 
@@ -77,6 +81,14 @@ def _best_epoch(history: RunHistory) -> Iterator[str]:
             f"val balanced accuracy was best after epoch {best + 1} ({number(scored[best])}), "
             f"not after epoch {last + 1} ({number(scored[last])})"
         )
+
+
+def _skipped(history: RunHistory) -> Iterator[str]:
+    if history.skipped:
+        keys = ", ".join(one_line(record.key) for record in list(history.skipped.values())[:MOST_NAMES])
+        more = ", …" if len(history.skipped) > MOST_NAMES else ""
+        number_of = f"{len(history.skipped)} damaged sample{'s were' if len(history.skipped) > 1 else ' was'}"
+        yield f"{number_of} skipped: {keys}{more}; records.jsonl tells shards and reasons"
 
 
 def _processes(history: RunHistory) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from engine.records import StepRecord
+from engine.records import SkipRecord, StepRecord
 from engine.report.columns import EPOCH_COLUMNS, TEST_COLUMNS, Column
 from engine.report.facts import TIMES, epoch_facts, run_facts, summary_facts, task_facts
 from engine.report.history import RunHistory
@@ -33,6 +33,11 @@ def step_line(history: RunHistory, step: StepRecord) -> str:
         f"epoch {step.epoch + 1}/{run.epochs} step {step.step + 1}/{run.steps_per_epoch} loss {number(step.loss, 4)} "
         f"{count(step.images_per_second)} images/s data wait {percent(step.data_wait_share)} tasks {active}"
     )
+
+
+def skip_line(skipped: SkipRecord) -> str:
+    """Return one damaged sample that was left out."""
+    return f"skipped: {skipped.split} image {skipped.key!r} of {skipped.shard} {skipped.reason}"
 
 
 def epoch_lines(history: RunHistory, epoch: int) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from engine.records import EpochRecord, EvalRecord, LoaderRecord, Record, RunRecord, to_json
+from engine.records import EpochRecord, EvalRecord, LoaderRecord, Record, RunRecord, SkipRecord, to_json
 from engine.report.display import Display, Mode, open_display
 from engine.report.history import RunHistory
 from engine.report.journal import Journal, resume_history
@@ -63,7 +63,7 @@ class Reporter:
     def _show(self, record: Record) -> None:
         """Show the record. An epoch is shown once val is there too, or else as soon as the run goes on without it."""
         epoch = self._open_epoch
-        belongs = isinstance(record, LoaderRecord) or (isinstance(record, EvalRecord) and record.split == "val")
+        belongs = isinstance(record, LoaderRecord | SkipRecord) or (isinstance(record, EvalRecord) and record.split == "val")
         if epoch is not None and not (belongs and getattr(record, "epoch", None) == epoch):
             self._close_epoch(epoch)
         if isinstance(record, RunRecord):

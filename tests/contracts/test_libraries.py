@@ -54,7 +54,13 @@ def test_adam_leaves_a_parameter_without_gradient_bit_unchanged():
 
 
 def test_batch_annotations_are_checked_while_tests_run():
-    arguments = {"labels": torch.zeros(2, 3, dtype=torch.int8), "ids": torch.arange(2), "num_valid": 2, "num_labelled": torch.ones(3)}
+    arguments = {
+        "labels": torch.zeros(2, 3, dtype=torch.int8),
+        "ids": torch.arange(2),
+        "num_valid": 2,
+        "num_skipped": 0,
+        "num_labelled": torch.ones(3),
+    }
     Batch(images=torch.zeros(2, 3, 4, 4), **arguments)
     with pytest.raises(TypeError, match="labels"):
         Batch(images=torch.zeros(5, 3, 4, 4), **arguments)

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from engine.config import PipelineConfig
-from engine.pipeline.loader import Loader, Place
-from engine.pipeline.order import Order
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 from shards.tar import BLOCK
 from tests.damage import SHARD, digests, flip, problems, rebuild, samples
+from tests.loading import batches
 
 
 def cut_at(path: Path) -> dict[str, int]:
@@ -138,12 +135,5 @@ def test_f16_every_bit_of_a_sample_and_of_the_tars_end(shards, copy, capsys):
 def test_f16_training_with_a_flipped_sample_names_shard_and_key(copy):
     sample = samples(copy / SHARD)[5]
     flip(copy / SHARD, sample.image.data_at + sample.image.size // 2, 4)
-    dataset = ShardDataset(copy)
-    order = Order(ids=dataset.split_range("train"), batch_size=4, seed=0, shuffle=True)
-    place = Place(rank=0, world_size=1, device=torch.device("cpu"))
-    with (
-        Loader(dataset, order, np.arange(2), PipelineConfig(image_size=32, threads=1), place) as loader,
-        pytest.raises(DataError, match=rf"{SHARD}: image '{sample.key}' is damaged"),
-    ):
-        for _ in range(order.steps_per_epoch):
-            next(loader)
+    with pytest.raises(DataError, match=rf"{SHARD}: image '{sample.key}' is damaged"):
+        batches(7, copy)

@@ -9,17 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
-import torch
 from PIL import Image, ImageOps
 
-from engine.config import PipelineConfig
-from engine.pipeline.graph import MEAN, STD
-from engine.pipeline.loader import Loader, Place
-from engine.pipeline.order import Order
+from engine.pipeline.imagenet import MEAN, STD
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 from shards.jpeg import BadImageError, check_jpeg
 from tests.conftest import pack, write_celeba
+from tests.loading import open_loader
 
 ORIENTATION = 0x0112
 IMAGE_SIZE = 64
@@ -159,11 +156,9 @@ def seen(packed) -> dict[str, dict[bytes, np.ndarray]]:
 
 
 def read_split(dataset: ShardDataset, split: str) -> dict[str, np.ndarray]:
-    order = Order(ids=dataset.split_range(split), batch_size=8, shuffle=split == "train")
-    place = Place(rank=0, world_size=1, device=torch.device("cpu"))
     pixels = {}
-    with Loader(dataset, order, np.array([0]), PipelineConfig(image_size=IMAGE_SIZE, threads=1), place) as stream:
-        for _ in range(order.steps_per_epoch):
+    with open_loader(dataset.folder, split, image_size=IMAGE_SIZE) as stream:
+        for _ in range(stream.order.steps_per_epoch):
             batch = next(stream)
             for sample_id, image in zip(batch.ids.tolist(), batch.images, strict=True):
                 pixels[dataset.key(sample_id)] = image.permute(1, 2, 0).numpy() * STD + MEAN

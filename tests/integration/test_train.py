@@ -124,7 +124,7 @@ def test_a_run_stopped_in_evaluation_is_the_same_run(shards, tmp_path, reference
     [
         {"optimizer__schedule": "cosine", "optimizer__warmup_steps": 4, "optimizer__weight_decay": 0.01, "optimizer__trunk_lr": 1e-4},
         {"model__trunk": "vgg11_bn", "model__train_from": "conv2_1", "optimizer__name": "adamw", "scheduler__granularity": "epoch"},
-        {"model__tap": "fc7", "model__train_from": "fc7", "optimizer__name": "sgd", "pipeline__mirror": True},
+        {"model__tap": "fc7", "model__train_from": "fc7", "optimizer__name": "sgd", "augment__mirror": True, "augment__brightness": 0.2},
     ],
     ids=["schedule", "batch-norm", "dropout-and-mirror"],
 )
@@ -207,7 +207,7 @@ def test_a_task_with_one_class_warns_and_has_no_ranking(tmp_path, capsys):
     [
         ({"data__tasks": "Young big_lip"}, ConfigurationError, "no attribute 'big_lip'; did you mean 'Big_Lips'"),
         ({"data__shards": "/nowhere"}, DataError, "/nowhere: is not a data set"),
-        ({"train__batch_size": 64}, ConfigurationError, "the training split has 52 samples, too few for one batch of 64"),
+        ({"train__batch_size": 64}, ConfigurationError, "there are 52 training samples, too few for one batch of 64"),
         ({"train__precision": "fp16"}, ConfigurationError, "train.precision fp16 needs a GPU"),
         ({"pipeline__decoder": "gpu"}, ConfigurationError, "pipeline.decoder gpu has no effect: the run is on cpu"),
         ({"optimizer__warmup_steps": 18}, ConfigurationError, "optimizer.warmup_steps is 18, but the whole run has 18 steps"),

@@ -48,9 +48,16 @@ def test_the_resolved_configuration_reads_back_equal(tmp_path):
         "--model.hidden",
         "32",
         "16",
+        "--pipeline.image_size",
+        "218",
+        "178",
+        "--augment.crop",
+        "0.2",
+        "1.0",
     ]
     config = parse([*NEEDED, *flags])
     assert config.model.task_taps == {"Young": "fc7"}
+    assert config.pipeline.size() == (218, 178)
     assert parse(["--config", str(write(tmp_path, to_yaml(config)))]) == config
 
 

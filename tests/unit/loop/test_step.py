@@ -35,6 +35,7 @@ def batch(seed=0, size=8) -> Batch:
         labels=torch.randint(0, 2, (size, NUM_TASKS), generator=generator, dtype=torch.int8),
         ids=torch.arange(size),
         num_valid=size,
+        num_skipped=0,
         num_labelled=torch.full((NUM_TASKS,), float(size)),
     )
 

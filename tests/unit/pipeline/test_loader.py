@@ -1,37 +1,23 @@
-"""Batches as the model gets them."""
+"""Batches as the model gets them; what holds for every backend."""
 
-import io
-import shutil
+import json
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from engine.config import PipelineConfig
-from engine.pipeline.graph import MEAN, STD
-from engine.pipeline.loader import Loader, Place
-from engine.pipeline.order import Order
+from engine.pipeline.imagenet import MEAN, STD
 from shards.dataset import ShardDataset
-from shards.errors import DataError
-from tests.unit.pipeline.test_source import flip_a_bit
+from shards.errors import CheckpointError
+from tests.loading import COLUMNS, batches, open_loader, same
 
-COLUMNS = np.array([39, 8, 20])
-CPU = torch.device("cpu")
-
-
-def loader(folder, split="train", rank=0, world_size=1, start=(0, 0), **options) -> Loader:
-    dataset = ShardDataset(folder)
-    order_options = {"batch_size": 8, "seed": 3, "shuffle": split == "train"} | options.pop("order", {})
-    order = Order(ids=dataset.split_range(split), **order_options)
-    config = PipelineConfig(**({"image_size": 64, "threads": 1} | options))
-    return Loader(dataset, order, COLUMNS, config, Place(rank=rank, world_size=world_size, device=CPU), start)
+VARIED = {"mirror": True, "crop": (0.4, 1.0), "brightness": 0.3, "hue": 10.0}
 
 
 def test_pixels_are_the_images_resized_and_normalised(celeba, shards):
     dataset = ShardDataset(shards)
-    with loader(shards, image_size=96) as stream:
-        batch = next(stream)
+    (batch,) = batches(1, shards, image_size=96)
     assert batch.images.shape == (8, 3, 96, 96)
     assert batch.images.dtype == torch.float32
     for sample_id, image in zip(batch.ids.tolist(), batch.images, strict=True):
@@ -44,112 +30,151 @@ def test_pixels_are_the_images_resized_and_normalised(celeba, shards):
 
 def test_labels_ids_and_counts(shards):
     dataset = ShardDataset(shards)
-    with loader(shards) as stream:
+    with open_loader(shards) as stream:
         for step in range(6):
             batch = next(stream)
             assert batch.ids.tolist() == stream.order.batch(0, step).tolist()
             assert batch.labels.tolist() == dataset.labels[batch.ids.numpy()][:, COLUMNS].tolist()
-            assert (batch.num_valid, batch.num_labelled.tolist()) == (8, [8.0] * 3)
+            assert (batch.num_valid, batch.num_skipped, batch.num_labelled.tolist()) == (8, 0, [8.0] * 3)
 
 
-def test_the_stream_crosses_epochs_and_pads_the_tail(shards):
+@pytest.mark.parametrize("backend", ["dali", "torch", "synthetic"])
+def test_the_stream_crosses_epochs_and_pads_the_tail(shards, backend):
     # 13 samples of val: one batch of 8, one of 5.
-    with loader(shards, "val") as stream:
-        batches = [next(stream) for _ in range(4)]
-    assert [batch.num_valid for batch in batches] == [8, 5, 8, 5]
-    assert torch.equal(batches[0].ids, batches[2].ids)
-    assert torch.equal(batches[1].images, batches[3].images)
-    tail = batches[1]
+    loaded = batches(4, shards, "val", backend=backend)
+    if backend == "synthetic":
+        assert all(batch is loaded[0] for batch in loaded)
+        return
+    assert [batch.num_valid for batch in loaded] == [8, 5, 8, 5]
+    assert same(loaded[0], loaded[2])
+    assert same(loaded[1], loaded[3])
+    tail = loaded[1]
     assert tail.labels[5:].eq(-1).all()
     assert tail.labels[:5].ge(0).all()
     assert tail.num_labelled.tolist() == [5.0] * 3
-    assert sorted(batches[0].ids.tolist() + tail.ids[:5].tolist()) == list(ShardDataset(shards).split_range("val"))
+    assert sorted(loaded[0].ids.tolist() + tail.ids[:5].tolist()) == list(ShardDataset(shards).split_range("val"))
 
 
-@pytest.mark.parametrize("start", [(0, 0), (0, 1), (0, 3), (0, 6), (1, 0), (2, 5)])
+@pytest.mark.parametrize("start", [(0, 0), (0, 1), (0, 7), (1, 0), (2, 5)])
 def test_starting_anywhere_gives_the_same_batches_bit_for_bit(shards, start):
-    with loader(shards, mirror=True) as stream, loader(shards, mirror=True, start=start) as resumed:
+    with open_loader(shards, augment=VARIED) as stream, open_loader(shards, augment=VARIED, start=start) as resumed:
         for _ in range(start[0] * stream.order.steps_per_epoch + start[1]):
             next(stream)
+        assert all(same(next(stream), next(resumed)) for _ in range(3))
+
+
+def test_a_loader_can_be_moved_while_it_runs_and_after_it_was_closed(shards):
+    whole = batches(5, shards)
+    with open_loader(shards) as stream:
+        for step in (3, 0, 2):
+            stream.seek(0, step)
+            assert all(same(next(stream), whole[step + ahead]) for ahead in range(2))
+    assert same(next(stream), whole[4])
+    stream.close()
+    stream.close()
+
+
+@pytest.mark.parametrize("backend", ["dali", "torch", "synthetic"])
+def test_a_state_of_plain_json_goes_on_where_it_was(shards, backend):
+    with open_loader(shards, backend=backend) as stream:
         for _ in range(3):
-            expected, got = next(stream), next(resumed)
-            assert torch.equal(expected.images, got.images)
-            assert torch.equal(expected.labels, got.labels)
-            assert torch.equal(expected.ids, got.ids)
+            next(stream)
+        state = json.loads(json.dumps(stream.state_dict()))
+        expected = next(stream)
+    assert (state["epoch"], state["step"]) == (0, 3)
+    with open_loader(shards, backend=backend) as resumed:
+        resumed.load_state_dict(state)
+        batch = next(resumed)
+        assert backend == "synthetic" or same(batch, expected)
+        assert resumed.state_dict() == state | {"step": 4}
+
+
+def test_a_state_of_other_batches_is_refused_with_every_difference(shards):
+    with open_loader(shards, order={"seed": 4, "batch_size": 4}, augment={"mirror": True}, image_size=32) as other:
+        state = other.state_dict()
+    loader = open_loader(shards)
+    with pytest.raises(CheckpointError, match=r"loader's state belongs to other batches: ") as caught:
+        loader.load_state_dict(state)
+    for difference in (
+        "run.seed was 4, is 3",
+        "train.batch_size was 4, is 8",
+        "augment.mirror was True, is False",
+        "image_size was 32, is 64",
+    ):
+        assert difference in str(caught.value)
+    with pytest.raises(CheckpointError, match="the loader's state is damaged"):
+        loader.load_state_dict({"epoch": 1})
+
+
+def test_settings_that_do_not_change_the_batches_may_change_on_the_way(shards):
+    with open_loader(shards, threads=1, prefetch=1) as stream:
+        expected = [next(stream) for _ in range(4)]
+        stream.seek(0, 1)
+        state = stream.state_dict()
+    options = {"threads": 3, "prefetch": 4, "check_crc": False, "on_bad_sample": "skip"}
+    with open_loader(shards, **options) as resumed:
+        resumed.load_state_dict(state)
+        assert all(same(next(resumed), batch) for batch in expected[1:])
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
 def test_ranks_together_make_the_same_global_batch(shards, world_size):
-    with loader(shards, mirror=True) as stream:
-        whole = [next(stream) for _ in range(8)]
-    parts = []
-    for rank in range(world_size):
-        with loader(shards, mirror=True, rank=rank, world_size=world_size) as stream:
-            parts.append([next(stream) for _ in range(8)])
+    whole = batches(8, shards, augment=VARIED)
+    parts = [batches(8, shards, augment=VARIED, rank=rank, world_size=world_size) for rank in range(world_size)]
     for step, expected in enumerate(whole):
-        ranks = [batches[step] for batches in parts]
+        ranks = [loaded[step] for loaded in parts]
         assert torch.equal(torch.cat([batch.images for batch in ranks]), expected.images)
         assert torch.equal(torch.cat([batch.labels for batch in ranks]), expected.labels)
         assert sum(batch.num_valid for batch in ranks) == expected.num_valid
         assert all(torch.equal(batch.num_labelled, expected.num_labelled) for batch in ranks)
 
 
-def test_mirror_flips_about_half_of_the_images_and_nothing_else(shards):
-    with loader(shards) as plain, loader(shards, mirror=True) as mirrored:
-        pairs = [(next(plain).images, next(mirrored).images) for _ in range(6)]
-    same, flipped = 0, 0
-    for straight, maybe in pairs:
-        for one, other in zip(straight, maybe, strict=True):
+@pytest.mark.parametrize("backend", ["dali", "torch"])
+def test_mirror_flips_about_half_of_the_images_and_nothing_else(shards, backend):
+    plain, mirrored = (batches(3, shards, backend=backend, augment={"mirror": mirror}) for mirror in (False, True))
+    same_images, flipped = 0, 0
+    for straight, maybe in zip(plain, mirrored, strict=True):
+        for one, other in zip(straight.images, maybe.images, strict=True):
             if torch.equal(one, other):
-                same += 1
+                same_images += 1
             else:
                 # Mirrored after the resize: exactly the mirror image.
                 assert torch.equal(one.flip(-1), other)
                 flipped += 1
-    assert same + flipped == 48
-    assert 12 <= flipped <= 36
+    assert same_images + flipped == 24
+    assert 5 <= flipped <= 19
 
 
 def test_batches_stay_valid_while_later_ones_are_made(shards):
-    with loader(shards) as stream:
+    with open_loader(shards) as stream:
         first = next(stream)
-        copy = first.images.clone()
+        row, copy = first.images[3], first.images.clone()
         for _ in range(10):
             next(stream)
         assert torch.equal(first.images, copy)
-
-
-def test_no_thread_outlives_the_loader(shards):
-    import os
-
-    def threads() -> int:
-        return len(os.listdir("/proc/self/task"))
-
-    with loader(shards, threads=3) as stream:
-        next(stream)
-        running = threads()
-    assert threads() <= running - 3
-
-
-def test_damage_met_on_the_way_is_named(shards, tmp_path):
-    copy = shutil.copytree(shards, tmp_path / "copy")
-    dataset = ShardDataset(copy)
-    flip_a_bit(dataset, 30)
-    with pytest.raises(DataError, match=f"image '{dataset.key(30)}' is damaged"), loader(copy) as stream:
-        for _ in range(7):
+        del first
+        for _ in range(10):
             next(stream)
+        assert torch.equal(row, copy[3])
 
 
-def test_dalis_failure_is_told_with_shard_and_key(shards, tmp_path, capfd):
-    copy = shutil.copytree(shards, tmp_path / "copy")
-    dataset = ShardDataset(copy)
-    row = dataset.index[11]
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "GIF")
-    with dataset.shard_path(row["shard"]).open("r+b") as file:
-        file.seek(int(row["offset"]))
-        file.write(buffer.getvalue())
-    with pytest.raises(DataError, match=rf"\.tar: image '{dataset.key(11)}': is not a JPEG"), loader(copy, check_crc=False) as stream:
-        for _ in range(7):
-            next(stream)
-    capfd.readouterr()
+@pytest.mark.parametrize("backend", ["dali", "torch", "synthetic"])
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"image_size": (40, 48)}, (40, 48)),
+        ({"image_size": "none"}, (218, 178)),
+        ({"image_size": 32, "dtype": "float16", "channels_last": True}, (32, 32)),
+        ({"image_size": "none", "channels_last": True}, (218, 178)),
+    ],
+    ids=["rectangle", "as-they-are", "half-channels-last", "as-they-are-channels-last"],
+)
+def test_size_type_and_memory_format(shards, backend, options, shape):
+    (batch,) = batches(1, shards, backend=backend, **options)
+    assert batch.images.shape == (8, 3, *shape)
+    assert batch.images.dtype == (torch.float16 if options.get("dtype") else torch.float32)
+    last = options.get("channels_last", False)
+    assert batch.images.is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    if backend != "synthetic":
+        (plain,) = batches(1, shards, image_size=options["image_size"])
+        assert torch.allclose(batch.images.float(), plain.images, atol=2e-3)

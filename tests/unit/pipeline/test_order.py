@@ -1,5 +1,7 @@
 """Who is in which batch."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,15 +14,32 @@ def epoch_ids(order: Order, epoch: int) -> list[int]:
     return np.concatenate([order.batch(epoch, step) for step in range(order.steps_per_epoch)]).tolist()
 
 
-@given(st.integers(1, 300), st.integers(1, 50), st.integers(0, 3), st.booleans(), st.integers(0, 1000))
-def test_every_sample_exactly_once_per_epoch(num_samples, batch_size, epoch, shuffle, start):
-    order = Order(ids=range(start, start + num_samples), batch_size=batch_size, seed=5, shuffle=shuffle)
-    assert sorted(epoch_ids(order, epoch)) == list(range(start, start + num_samples))
+def order_over(ids, shuffle: str, shard: int = 7, **options) -> Order:
+    """An order over ids that lie in shards of so many samples each."""
+    if shuffle == "window":
+        options |= {"shard_sizes": np.diff([*range(0, len(ids), shard), len(ids)]), "window_shards": 3}
+    return Order(ids=ids, shuffle=shuffle, **options)
 
 
+SHUFFLES = ("none", "global", "window")
+ANY = (st.integers(1, 300), st.integers(1, 50), st.integers(0, 3), st.sampled_from(SHUFFLES), st.integers(0, 1000))
+
+
+@given(*ANY, st.booleans(), st.booleans())
+def test_every_sample_exactly_once_per_epoch(num_samples, batch_size, epoch, shuffle, start, as_array, drop_last):
+    ids = range(start, start + num_samples)
+    if drop_last and num_samples < batch_size:
+        return
+    order = order_over(np.array(ids) * 3 if as_array else ids, shuffle, batch_size=batch_size, seed=5, drop_last=drop_last)
+    seen = epoch_ids(order, epoch)
+    assert len(seen) == len(set(seen)) == (num_samples // batch_size * batch_size if drop_last else num_samples)
+    assert set(seen) <= set(np.array(order.ids).tolist())
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4, 8])
-def test_ranks_together_are_the_global_batch(world_size):
-    order = Order(ids=range(10, 111), batch_size=24, seed=1, shuffle=True)
+def test_ranks_together_are_the_global_batch(world_size, shuffle):
+    order = order_over(range(10, 111), shuffle, batch_size=24, seed=1)
     for step in range(order.steps_per_epoch):
         slices = [order.rank_slice(2, step, rank, world_size) for rank in range(world_size)]
         assert {len(part.ids) for part in slices} == {24 // world_size}
@@ -37,18 +56,51 @@ def test_without_shuffle_the_ids_come_in_order_every_epoch():
     assert order.rank_slice(0, 1, 1, 2).num_valid == 1
 
 
-def test_shuffles_differ_between_epochs_and_seeds_and_repeat():
+@pytest.mark.parametrize("shuffle", ["global", "window"])
+def test_shuffles_differ_between_epochs_and_seeds_and_repeat(shuffle):
     def epoch(seed, number):
-        return epoch_ids(Order(ids=range(100), batch_size=10, seed=seed, shuffle=True), number)
+        return epoch_ids(order_over(range(100), shuffle, batch_size=10, seed=seed), number)
 
     assert epoch(0, 0) == epoch(0, 0)
     assert len({tuple(epoch(seed, number)) for seed in (0, 1) for number in (0, 1)}) == 4
+
+
+@pytest.mark.parametrize("shuffle", ["global", "window"])
+def test_any_batch_is_the_same_in_whatever_order_they_are_asked_for(shuffle):
+    asked = [(epoch, step) for epoch in range(4) for step in range(10)]
+    order = order_over(range(100), shuffle, batch_size=10, seed=2)
+    straight = {place: order.batch(*place).tolist() for place in asked}
+    mixed = [asked[number] for number in np.random.default_rng(0).permutation(len(asked))]
+    assert all(order.batch(*place).tolist() == straight[place] for place in mixed)
+
+
+def test_a_global_shuffle_leaves_no_trace_of_the_order_of_the_ids():
+    for seed in range(3):
+        for epoch in range(2):
+            seen = epoch_ids(Order(ids=range(20_000), batch_size=128, seed=seed, shuffle="global"), epoch)
+            assert abs(np.corrcoef(np.arange(20_000), seen)[0, 1]) < 0.02
 
 
 def test_drop_last_leaves_out_only_the_partial_batch():
     assert Order(ids=range(10), batch_size=4, drop_last=True).steps_per_epoch == 2
     assert Order(ids=range(8), batch_size=4, drop_last=True).steps_per_epoch == 2
     assert Order(ids=range(10), batch_size=4).steps_per_epoch == 3
+
+
+@pytest.mark.parametrize("shuffle", ["global", "window"])
+def test_a_hundred_million_samples_need_no_more_memory_than_a_thousand(shuffle):
+    def peak(num_samples: int) -> int:
+        tracemalloc.start()
+        order = order_over(range(num_samples), shuffle, shard=max(10, num_samples // 12_500), batch_size=128)
+        for place in ((0, 0), (0, order.steps_per_epoch - 1), (7, order.steps_per_epoch // 2)):
+            order.batch(*place)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak_bytes
+
+    peak(1000)
+    # A window's book-keeping is per shard: 12,500 of them here, 3 numbers each.
+    assert peak(100_000_000) < peak(1000) + (2_000_000 if shuffle == "window" else 50_000)
 
 
 def test_wrong_arguments():
@@ -62,3 +114,7 @@ def test_wrong_arguments():
         Order(ids=range(8), batch_size=4).batch(0, 2)
     with pytest.raises(ValueError, match="batch_size 4 cannot be shared evenly by 3 ranks"):
         Order(ids=range(8), batch_size=4).rank_slice(0, 0, 0, 3)
+    with pytest.raises(ValueError, match="needs shard_sizes and window_shards"):
+        Order(ids=range(8), batch_size=4, shuffle="window")
+    with pytest.raises(ValueError, match="shard_sizes add up to 7, but there are 8 samples"):
+        Order(ids=range(8), batch_size=4, shuffle="window", shard_sizes=np.array([3, 4]), window_shards=1)

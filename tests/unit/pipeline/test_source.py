@@ -1,13 +1,18 @@
 """From ids to bytes."""
 
+import os
 import shutil
 
 import numpy as np
 import pytest
+import simplejpeg
 
+from engine.pipeline import source as source_module
+from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.source import ByteSource
 from shards.dataset import ShardDataset
 from shards.errors import DataError
+from tests.damage import flip
 
 
 @pytest.fixture
@@ -16,49 +21,108 @@ def copy(shards, tmp_path):
     return shutil.copytree(shards, tmp_path / "copy")
 
 
+def damage(dataset: ShardDataset, sample_id: int) -> str:
+    """Flip a bit in the middle of a sample's image; return the name of its shard."""
+    row = dataset.index[sample_id]
+    path = dataset.shard_path(row["shard"])
+    flip(path, int(row["offset"]) + int(row["size"]) // 2, 4)
+    return path.name
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
 def test_hands_out_the_sources_bytes_in_any_order(celeba, shards):
     dataset = ShardDataset(shards)
     source = ByteSource(dataset, check_crc=True)
     ids = np.random.default_rng(0).permutation(len(dataset))
     source.advise(ids)
-    for sample_id, data in zip(ids.tolist(), source.read(ids), strict=True):
+    encoded = source.read(ids)
+    assert encoded.bad == []
+    for sample_id, data in zip(ids.tolist(), encoded.images, strict=True):
         assert data.tobytes() == (celeba / "img_align_celeba" / f"{dataset.key(sample_id)}.jpg").read_bytes()
         assert not data.flags.writeable
     source.close()
 
 
-def flip_a_bit(dataset: ShardDataset, sample_id: int) -> str:
-    row = dataset.index[sample_id]
-    path = dataset.shard_path(row["shard"])
-    with path.open("r+b") as file:
-        file.seek(int(row["offset"]) + int(row["size"]) // 2)
-        byte = file.read(1)[0]
-        file.seek(-1, 1)
-        file.write(bytes([byte ^ 16]))
-    return path.name
+def test_few_files_are_open_and_none_after_close(shards, monkeypatch):
+    monkeypatch.setattr(source_module, "MAX_OPEN_SHARDS", 2)
+    dataset = ShardDataset(shards)
+    before = open_files()
+    source = ByteSource(dataset, check_crc=True)
+    for _ in range(3):
+        source.read(np.arange(80))
+        source.advise(np.arange(80))
+        assert open_files() == before + 2
+    source.close()
+    assert open_files() == before
 
 
 def test_a_flipped_bit_is_named_by_shard_and_key(copy):
     dataset = ShardDataset(copy)
-    shard = flip_a_bit(dataset, 17)
-    with pytest.raises(DataError, match=f"{shard}: image '{dataset.key(17)}' is damaged"):
+    shard = damage(dataset, 17)
+    with pytest.raises(DataError, match=f"{shard}: image '{dataset.key(17)}' is damaged .*set pipeline.on_bad_sample skip"):
         ByteSource(dataset, check_crc=True).read(np.arange(30))
-    assert len(ByteSource(dataset, check_crc=False).read(np.arange(30))) == 30
+    assert ByteSource(dataset, check_crc=False).read(np.arange(30)).bad == []
 
 
-def test_a_vanished_shard_is_named(copy):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.unlink(), "its shard cannot be opened .No such file"),
+        (lambda path: os.truncate(path, path.stat().st_size - 512), "its shard has [0-9]+ bytes, the manifest says"),
+        (lambda path: path.write_bytes(b"x" * path.stat().st_size), "is damaged"),
+    ],
+    ids=["deleted", "truncated", "replaced"],
+)
+def test_a_shard_that_changed_before_it_was_opened_is_named(copy, change, message):
     dataset = ShardDataset(copy)
-    (copy / "train-000000.tar").unlink()
-    with pytest.raises(DataError, match=r"train-000000\.tar: cannot be mapped"):
+    change(copy / "train-000000.tar")
+    with pytest.raises(DataError, match=rf"train-000000\.tar: image '[0-9]+' {message}"):
         ByteSource(dataset, check_crc=True).read(np.arange(60))
 
 
-def test_close_gives_the_files_back(shards):
-    import os
+def test_a_shard_cut_short_while_it_is_open_is_named_and_does_not_kill(copy):
+    dataset = ShardDataset(copy)
+    source = ByteSource(dataset, check_crc=True)
+    source.read(np.arange(2))
+    os.truncate(copy / "train-000000.tar", 1024)
+    with pytest.raises(DataError, match=r"train-000000\.tar: image '[0-9]+' is cut off: the shard has become shorter"):
+        source.read(np.arange(10))
 
-    before = len(os.listdir("/proc/self/fd"))
-    source = ByteSource(ShardDataset(shards), check_crc=True)
-    source.read(np.arange(80))
-    assert len(os.listdir("/proc/self/fd")) > before
-    source.close()
-    assert len(os.listdir("/proc/self/fd")) <= before + 3  # the three arrays of the data set stay mapped while it is open
+
+def test_a_shard_deleted_while_it_is_open_is_read_to_its_end(copy):
+    dataset = ShardDataset(copy)
+    source = ByteSource(dataset, check_crc=True)
+    first = source.read(np.arange(5)).images
+    (copy / "train-000000.tar").unlink()
+    assert [data.tobytes() for data in source.read(np.arange(5)).images] == [data.tobytes() for data in first]
+
+
+def test_damaged_samples_are_skipped_up_to_a_budget(copy):
+    dataset = ShardDataset(copy)
+    for sample_id in (3, 17, 40):
+        damage(dataset, sample_id)
+    bad = BadSamples(dataset, budget=2)
+    source = ByteSource(dataset, check_crc=True, bad_samples=bad)
+    for _ in range(2):
+        encoded = source.read(np.array([17, 5, 3]))
+        assert encoded.bad == [0, 2]
+        black = simplejpeg.decode_jpeg(encoded.images[0])
+        assert black.shape == (218, 178, 3)
+        assert not black.any()
+    assert list(bad.reasons) == [17, 3]
+    assert [(key, shard[:5]) for shard, key, _ in bad.news()] == [(dataset.key(17), "train"), (dataset.key(3), "train")]
+    assert bad.news() == []
+    with pytest.raises(DataError, match=f"image '{dataset.key(40)}' is damaged .*; it is one more than pipeline.max_bad_samples 2 allows"):
+        source.read(np.arange(50))
+
+
+def test_what_cannot_be_advised_is_told_when_it_is_read(copy):
+    dataset = ShardDataset(copy)
+    (copy / "train-000000.tar").unlink()
+    source = ByteSource(dataset, check_crc=True)
+    source.advise(np.arange(50))
+    with pytest.raises(DataError, match=r"cannot be opened"):
+        source.read(np.arange(50))

@@ -1,0 +1,47 @@
+"""What a run is about: the data set, the samples of each split, and the tasks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import DataConfig
+from engine.pipeline.order import Ids
+from engine.pipeline.selection import training_ids
+from engine.tasks import Tasks, choose_tasks
+from shards.annotations import SPLITS
+from shards.dataset import ShardDataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """The opened data set and what of it is used."""
+
+    dataset: ShardDataset
+    """The data set."""
+    ids: dict[str, Ids]
+    """Split -> ids of its samples that are used."""
+    tasks: Tasks
+    """Tasks, and their labels among the training samples."""
+
+
+def open_data(config: DataConfig) -> Data:
+    """Open the data set, copied to this machine first where it lies at a URL, and verify what is used of it without a checksum of its own.
+
+    Raises:
+        DataError: The data set cannot be had, or is damaged.
+        ConfigurationError: A task, the limit or a listed key does not fit it.
+    """
+    dataset = ShardDataset(_local_folder(config))
+    # Images are checked one by one as they are read; a flipped bit in a label or an offset would never be seen.
+    dataset.verify_arrays()
+    ids: dict[str, Ids] = {split: dataset.split_range(split) for split in SPLITS}
+    ids["train"] = training_ids(config, dataset)
+    return Data(dataset=dataset, ids=ids, tasks=choose_tasks(config.tasks, dataset, ids["train"]))
+
+
+def _local_folder(config: DataConfig) -> Path:
+    if config.cache is None:
+        return Path(config.shards)
+    # Imported here: a data set on this machine needs no fsspec.
+    from shards.storage.cache import local_copy
+
+    return local_copy(config.shards, config.cache)

@@ -1,0 +1,66 @@
+"""A loader as configured."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import AugmentConfig, PipelineConfig
+from engine.pipeline.dali_loader import DaliLoader
+from engine.pipeline.loader import Loader
+from engine.pipeline.order import Order
+from engine.pipeline.plan import Place, Plan
+from engine.pipeline.synthetic_loader import SyntheticLoader
+from engine.pipeline.torch_loader import TorchLoader
+from shards.dataset import ShardDataset
+from shards.errors import ConfigurationError
+
+_BACKENDS: dict[str, type[Loader]] = {"dali": DaliLoader, "torch": TorchLoader, "synthetic": SyntheticLoader}
+_SMALLEST_SIDE = 32
+_CHUNK = 1 << 20
+_UNVARIED = AugmentConfig()
+
+
+def build_loader(
+    dataset: ShardDataset,
+    order: Order,
+    columns: NDArray[np.int64],
+    config: PipelineConfig,
+    place: Place,
+    *,
+    augment: AugmentConfig = _UNVARIED,
+    channels_last: bool = False,
+) -> Loader:
+    """Return a loader that begins before the first batch of epoch 0; `seek` or `load_state_dict` move it.
+
+    Args:
+        dataset: The data set.
+        order: The global batches.
+        columns: [T] label columns of the tasks.
+        config: Pipeline settings.
+        place: Rank and device.
+        augment: How images are varied; by default not at all.
+        channels_last: Memory format of the images.
+
+    Raises:
+        ConfigurationError: `pipeline.image_size none` with images of different sizes, or too small ones.
+    """
+    if config.size() is None:
+        _check_sizes(dataset, order)
+    plan = Plan(dataset=dataset, order=order, columns=columns, config=config, place=place, augment=augment, channels_last=channels_last)
+    return _BACKENDS[config.backend](plan)
+
+
+def _check_sizes(dataset: ShardDataset, order: Order) -> None:
+    first = dataset.index[order.ids[0]]
+    height, width = int(first["height"]), int(first["width"])
+    if min(height, width) < _SMALLEST_SIDE:
+        raise ConfigurationError(f"pipeline.image_size none: images of {width} x {height} pixels are too small; VGG halves them five times")
+    for start in range(0, len(order.ids), _CHUNK):
+        ids = np.asarray(order.ids[start : start + _CHUNK])
+        rows = dataset.index[ids]
+        other = np.flatnonzero((rows["height"] != height) | (rows["width"] != width))
+        if len(other):
+            row, key = rows[other[0]], dataset.key(int(ids[other[0]]))
+            raise ConfigurationError(
+                f"pipeline.image_size none needs images of one size, but {dataset.key(int(order.ids[0]))!r} has {width} x {height} pixels "
+                f"and {key!r} has {row['width']} x {row['height']}; give a size"
+            )

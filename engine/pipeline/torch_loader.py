@@ -1,0 +1,127 @@
+"""The reference backend: torch's DataLoader with torchvision. Slow and simple; DALI is tested and timed against it."""
+
+import itertools
+import math
+import multiprocessing
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.transforms.v2.functional import horizontal_flip, resize
+
+from engine.pipeline.augmentation import Colours, Variation
+from engine.pipeline.bad_samples import BadSamples
+from engine.pipeline.imagenet import MEAN, STD
+from engine.pipeline.loader import Loader
+from engine.pipeline.plan import Plan
+from engine.pipeline.source import ByteSource
+from shards.errors import DataError, DropstreamError
+
+_UNLIMITED = 2**62
+_TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
+_MIDDLE = 128.0
+_Made = tuple[Tensor, dict[int, str]]
+"""Images, and place -> what is wrong with the sample there."""
+
+
+class TorchLoader(Loader):
+    """Decodes in the processes of a DataLoader, a batch each."""
+
+    def _start(self, number: int) -> None:
+        # A fork would copy the locks of this process's threads as they happen to be. The server imports once for all.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        loader = DataLoader(
+            _Batches(self._plan),
+            batch_size=None,
+            sampler=itertools.count(number),  # pyrefly: ignore[bad-argument-type] (any iterable will do)
+            num_workers=self._plan.config.threads_per_process(),
+            prefetch_factor=self._plan.config.prefetch,
+            multiprocessing_context=context,
+        )
+        self._batches: Iterator[_Made | DropstreamError] = iter(loader)
+        # The processes end with their iterator.
+        self._resources.callback(delattr, self, "_batches")
+
+    def _next_images(self) -> tuple[Tensor, list[int]]:
+        try:
+            made = next(self._batches)
+        except RuntimeError as error:
+            raise DataError(f"{self._plan.dataset.folder}: a loading process ended ({error})") from error
+        if isinstance(made, DropstreamError):
+            raise made
+        images, bad = made
+        ids = self._plan.slice(self._number).ids
+        for place, reason in bad.items():
+            if int(ids[place]) not in self.bad_samples:
+                self.bad_samples.add(int(ids[place]), reason)
+        device = self._plan.place.device
+        if device.type != "cpu":
+            images = images.pin_memory().to(device, non_blocking=True)
+        return images.to(memory_format=torch.channels_last if self._plan.channels_last else torch.contiguous_format), list(bad)
+
+
+class _Batches(Dataset[_Made | DropstreamError]):
+    """A rank's batches by their number; lives in a process of its own."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._source: ByteSource | None = None
+        self._bad = BadSamples(plan.dataset, budget=_UNLIMITED if plan.config.bad_sample_budget() else 0)
+
+    def __getitem__(self, index: int) -> _Made | DropstreamError:
+        try:
+            return self._make(index)
+        except DropstreamError as error:
+            # Raised here it would arrive with the traceback in its message.
+            return error
+
+    def _make(self, number: int) -> _Made:
+        if self._source is None:
+            self._source = ByteSource(self._plan.dataset, check_crc=self._plan.config.check_crc, bad_samples=self._bad)
+        part = self._plan.part(number)
+        encoded = self._source.read(part.ids)
+        size = self._plan.config.size()
+        batch = torch.empty(len(part.ids), 3, *self._plan.size(), dtype=self._plan.dtype())
+        for place, (sample_id, data) in enumerate(zip(part.ids.tolist(), encoded.images, strict=True)):
+            if sample_id in self._bad:
+                batch[place] = _normalised(torch.zeros(3, 1, 1))
+                continue
+            try:
+                pixels = decode_jpeg(torch.from_numpy(np.array(data)), ImageReadMode.RGB, apply_exif_orientation=True)
+            except RuntimeError as error:
+                self._bad.add(sample_id, f"cannot be decoded ({error})", error)
+                batch[place] = _normalised(torch.zeros(3, 1, 1))
+                continue
+            batch[place] = _normalised(_varied(pixels, part.variation, place, size))  # pyrefly: ignore[bad-argument-type] (one in, one out)
+        bad = {place: self._bad.reasons[sample_id] for place, sample_id in enumerate(part.ids.tolist()) if sample_id in self._bad}
+        return batch, bad
+
+
+def _varied(pixels: Tensor, variation: Variation, place: int, size: tuple[int, int] | None) -> Tensor:
+    """Return an image [3, height, width] with its variation, resized."""
+    if variation.colours is not None:
+        pixels = _twisted(pixels, variation.colours, place)
+    if variation.boxes is not None:
+        top, left, bottom, right = variation.boxes[place].tolist()
+        pixels = pixels[:, top:bottom, left:right]
+    if size is not None:
+        pixels = resize(pixels, list(size), antialias=True)
+    return horizontal_flip(pixels) if variation.mirror[place] else pixels
+
+
+def _normalised(pixels: Tensor) -> Tensor:
+    return (pixels.float() - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def _twisted(pixels: Tensor, colours: Colours, place: int) -> Tensor:
+    """Return an image with other colours: saturation and hue as a stretch and a turn in the YIQ space, then contrast and brightness."""
+    angle, saturation = math.radians(colours.hue[place]), float(colours.saturation[place])
+    turn = torch.eye(3)
+    turn[1:, 1:] = saturation * torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    twisted = torch.einsum("ij,jhw->ihw", torch.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ, pixels.float())
+    twisted = ((twisted - _MIDDLE) * float(colours.contrast[place]) + _MIDDLE) * float(colours.brightness[place])
+    return twisted.round().clamp(0, 255).to(torch.uint8)
