@@ -34,7 +34,7 @@ def evaluate(parts: Parts, loader: Loader, *, split: str, epoch: int, should_sto
     accelerator, tasks, order = parts.accelerator, parts.module.tasks, loader.order
     logits = torch.zeros(len(order.ids), len(tasks), device=accelerator.device)
     labels = torch.zeros(len(order.ids), len(tasks), device=accelerator.device)
-    num_samples = torch.zeros(1, device=accelerator.device)
+    num_samples = torch.zeros(1, dtype=torch.int64, device=accelerator.device)
     for step in range(order.steps_per_epoch):
         batch = next(loader)
         num_samples += batch.num_valid - batch.num_skipped

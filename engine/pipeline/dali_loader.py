@@ -4,10 +4,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from nvidia.dali.types import BatchInfo
 from torch import Tensor
 
+from engine.pipeline.advice import Advice
 from engine.pipeline.augmentation import Variation
 from engine.pipeline.decode_failure import find_failures, in_one_line
 from engine.pipeline.finisher import Finisher
@@ -18,8 +20,6 @@ from engine.pipeline.read_ahead import ReadAhead
 from engine.pipeline.source import ByteSource, Encoded
 from shards.errors import DataError
 
-ADVISE_STEPS = 16
-"""How many batches before its turn a batch's bytes are asked of the kernel: a second or so of training."""
 READ_STEPS = 4
 """How many batches are read into memory before DALI asks for them."""
 _HINT_SAMPLES = 100_000
@@ -63,7 +63,7 @@ class DaliLoader(Loader):
         self._source = ByteSource(plan.dataset, check_crc=plan.config.check_crc, bad_samples=self.bad_samples)
         self._resources.callback(self._source.close)
         self._in_flight: deque[_Ready] = deque()
-        self._first_read = number
+        self._advice = Advice(plan, self._source)
         self._ahead = ReadAhead(self._read, first=number, depth=READ_STEPS)
         self._resources.callback(self._ahead.close)
         self._finish: Callable[[Tensor | list[Tensor], Variation], Tensor] = _as_it_is
@@ -93,9 +93,7 @@ class DaliLoader(Loader):
 
     def _read(self, number: int) -> _Ready:
         """Read a batch; the read-ahead's thread calls this."""
-        steps = range(number, number + ADVISE_STEPS + 1) if number == self._first_read else (number + ADVISE_STEPS,)
-        for ahead in steps:
-            self._source.advise(self._plan.slice(ahead).ids)
+        self._advice.give(number)
         part = self._plan.part(number)
         return _Ready(part=part, encoded=self._source.read(part.ids))
 
@@ -118,7 +116,7 @@ class DaliLoader(Loader):
                 found = True
         if not found:
             folder = self._plan.dataset.folder
-            raise DataError(f"{folder}: DALI failed while decoding ({in_one_line(error)}); tools/make_shards checks every image") from error
+            raise DataError(f"{folder}: DALI failed, but every image that it had was decoded alone ({in_one_line(error)})") from error
 
 
 def _as_it_is(images: Tensor | list[Tensor], _: Variation) -> Tensor:
@@ -128,5 +126,5 @@ def _as_it_is(images: Tensor | list[Tensor], _: Variation) -> Tensor:
 
 def _largest(plan: Plan) -> tuple[int, int]:
     """Return the greatest height and width among the first samples."""
-    rows = plan.dataset.index[plan.order.ids[0] : plan.order.ids[min(len(plan.order.ids), _HINT_SAMPLES) - 1] + 1]
+    rows = plan.dataset.index[np.asarray(plan.order.ids[:_HINT_SAMPLES])]
     return int(rows["height"].max()), int(rows["width"].max())

@@ -38,9 +38,7 @@ class Finisher:
         self._num_threads = num_threads
         height, width = size
         self._buffers = Buffers((batch_size, height, width, 3) if channels_last else (batch_size, 3, height, width), dtype)
-        scale, offset = 1 / torch.tensor(STD), -torch.tensor(MEAN) / torch.tensor(STD)
-        # As long as a row in channels-last format, so that torch's loops run over rows instead of over three channels.
-        self._scale, self._offset = (value.repeat(width) if channels_last else value.view(3, 1, 1) for value in (scale, offset))
+        self._scale, self._offset = 1 / torch.tensor(STD), -torch.tensor(MEAN) / torch.tensor(STD)
         # One thread of OpenMP in each of ours: the images are shared out already. (torch.set_num_threads would change all threads.)
         self._threads = ThreadPoolExecutor(num_threads, "finisher", initializer=lambda: threadpool_limits(1, user_api="openmp"))
 
@@ -75,10 +73,15 @@ class Finisher:
             resized = torch.stack([image.flip(-1) if flip else image for image, flip in zip(resized, mirror, strict=True)])
         target = out if out.dtype == torch.float32 else torch.empty_like(out, dtype=torch.float32)
         if self._channels_last:
+            # Row by row, so that torch's inner loop is as long as a row instead of three channels.
+            scale, offset = self._scale.repeat(self._size[1]), self._offset.repeat(self._size[1])
             rows = target.view(len(out), self._size[0], -1)
-            rows.copy_(resized.permute(0, 2, 3, 1).reshape(rows.shape)).mul_(self._scale).add_(self._offset)
+            rows.copy_(resized.permute(0, 2, 3, 1).reshape(rows.shape))
+            torch.addcmul(offset, rows, scale, out=rows)
         else:
-            target.copy_(resized).mul_(self._scale).add_(self._offset)
+            target.copy_(resized)
+            for plane, scale, offset in zip(target.unbind(1), self._scale.tolist(), self._offset, strict=True):
+                torch.add(offset, plane, alpha=scale, out=plane)
         if target is not out:
             out.copy_(target)
 

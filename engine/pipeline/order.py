@@ -20,6 +20,7 @@ Shuffle = Literal["none", "global", "window"]
 Ids = range | NDArray[np.int64]
 """Sample ids, rising: a range, or [n] of them."""
 
+_KEPT_EPOCHS = 4
 _Permute = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
@@ -52,7 +53,7 @@ class Order:
     window_shards: int | None = None
     """`window`: shards that are mixed."""
     _permutations: dict[int, _Permute] = field(default_factory=dict, init=False, repr=False)
-    """Epoch -> its shuffle, of the two epochs last asked for: while one ends, the next is read ahead."""
+    """Epoch -> its shuffle, of the epochs last asked for: while one ends, the next is read ahead, by another thread."""
 
     def __post_init__(self) -> None:
         """Check that there is something to iterate over."""
@@ -71,6 +72,12 @@ class Order:
         """Return the number of global batches in an epoch."""
         full, rest = divmod(len(self.ids), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
+
+    def steps_per_window(self) -> int:
+        """Return about how many global batches lie in a window of shards; 0 where the order has no windows."""
+        if self.shard_sizes is None or self.window_shards is None:
+            return 0
+        return max(1, int(self.shard_sizes.mean() * self.window_shards) // self.batch_size)
 
     def batch(self, epoch: int, step: int) -> NDArray[np.int64]:
         """Return the sample ids of a global batch.
@@ -109,8 +116,8 @@ class Order:
     def _permutation(self, epoch: int) -> _Permute:
         found = self._permutations.get(epoch)
         if found is None:
-            while len(self._permutations) >= 2:
-                del self._permutations[next(iter(self._permutations))]
+            for old in list(self._permutations)[: 1 - _KEPT_EPOCHS]:
+                self._permutations.pop(old, None)
             found = self._permutations[epoch] = self._new_permutation(epoch)
         return found
 

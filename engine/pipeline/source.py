@@ -16,6 +16,9 @@ from shards.errors import DataError
 MAX_OPEN_SHARDS = 128
 """Shards kept open, the ones used last: three loaders stay well below the usual limit of 1,024 descriptors whatever the data set."""
 
+_ADVISE_BYTES = 1 << 17
+"""Linux reads no more than a disk's read-ahead for one request, and 128 KiB is the smallest default."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoded:
@@ -76,6 +79,14 @@ class ByteSource:
             except (OSError, DataError):
                 # What cannot be read is told when it is its turn.
                 continue
+
+    def advise_shard(self, shard: int) -> None:
+        """Tell the kernel that a shard will be read soon, from end to end."""
+        for offset in range(0, self._dataset.manifest.shards[shard].bytes, _ADVISE_BYTES):
+            try:
+                os.posix_fadvise(self._descriptor(shard), offset, _ADVISE_BYTES, os.POSIX_FADV_WILLNEED)
+            except (OSError, DataError):
+                break
 
     def close(self) -> None:
         """Close the shards."""

@@ -1,5 +1,7 @@
 """One batch over and over: what the model can do when data costs nothing."""
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
@@ -12,12 +14,13 @@ class SyntheticLoader(Loader):
     """The first batch's labels with random pixels, made once and kept on the device. What is learnt from it means nothing."""
 
     def __next__(self) -> Batch:
-        """Return the batch."""
+        """Return the batch; only the ids, and how many are valid, are those of the position."""
         if not self._running:
             self._batch = super().__next__()
-        else:
-            self._number += 1
-        return self._batch
+            return self._batch
+        part = self._plan.slice(self._number)
+        self._number += 1
+        return dataclasses.replace(self._batch, ids=torch.from_numpy(part.ids), num_valid=part.num_valid)
 
     def _start(self, number: int) -> None:
         """Nothing runs."""

@@ -119,6 +119,17 @@ def test_damaged_samples_are_skipped_up_to_a_budget(copy):
         source.read(np.arange(50))
 
 
+def test_a_shard_that_will_be_read_from_end_to_end_is_asked_for_piece_by_piece(shards, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, *piece: asked.append(piece))
+    dataset = ShardDataset(shards)
+    source = ByteSource(dataset, check_crc=True)
+    source.advise_shard(1)
+    size = dataset.manifest.shards[1].bytes
+    assert asked == [(offset, 1 << 17, os.POSIX_FADV_WILLNEED) for offset in range(0, size, 1 << 17)]
+    source.close()
+
+
 def test_what_cannot_be_advised_is_told_when_it_is_read(copy):
     dataset = ShardDataset(copy)
     (copy / "train-000000.tar").unlink()
