@@ -49,8 +49,8 @@ def test_in_windows_whole_shards_are_asked_for_before_their_turn_and_again_in_th
     for number in range(num_steps):
         advice.give(number)
         wanted = set(np.unique(plan.dataset.index[plan.slice(number).ids]["shard"]).tolist())
-        # Among those asked for last: nothing that was asked for long ago counts.
-        assert wanted <= set(asked.shards[-3 * window_shards :])
+        # Among those asked for last; one that ended an epoch may come again a little later, and is not asked for twice.
+        assert wanted <= set(asked.shards[-6 * window_shards :])
         # A window is asked for well before it begins.
         ahead = plan.slice(number + max(1, plan.order.steps_per_window() - 1)).ids
         assert set(plan.dataset.index[ahead]["shard"].tolist()) <= set(asked.shards)
