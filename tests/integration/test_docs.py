@@ -3,17 +3,28 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from engine.config import PipelineConfig
+from engine.pipeline.build import build_loader
+from engine.pipeline.order import Order
+from engine.pipeline.plan import Place
 from shards.dataset import ShardDataset
 
-SHARDS = Path(__file__).parents[2] / "docs" / "shards.md"
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def examples_of(page: str) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
 # webdataset leaves the tars it has read to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_three_ways_to_read_a_data_set(shards, celeba, capsys):
-    examples = re.findall(r"```python\n(.*?)```", SHARDS.read_text(encoding="utf-8"), re.DOTALL)
+    examples = examples_of("shards.md")
     assert [sum(map(bool, example.splitlines())) for example in examples] == [3, 3, 3]
     names = {
         "folder": str(shards),
@@ -27,3 +38,12 @@ def test_three_ways_to_read_a_data_set(shards, celeba, capsys):
     first = names["data"].shard_path(0).read_bytes()[512 : 512 + names["data"].index[0]["size"]]
     assert names["images"].at(0).tobytes() == first
     assert names["jpeg"] == (celeba / "img_align_celeba" / f"{names['data'].key(7)}.jpg").read_bytes()
+
+
+def test_a_loader_by_itself(shards):
+    (example,) = examples_of("loader.md")
+    names = {"folder": str(shards), "Path": Path, "np": np, "torch": torch, "ShardDataset": ShardDataset, "Order": Order, "Place": Place}
+    names |= {"build_loader": build_loader, "PipelineConfig": PipelineConfig}
+    exec(compile(example, "docs/loader.md", "exec"), names)  # noqa: S102
+    assert names["batch"].images.shape == (8, 3, 64, 64)
+    assert (names["state"]["epoch"], names["state"]["step"]) == (1, 0)
