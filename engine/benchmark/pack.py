@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.benchmark.contender import Contender, Score, contenders, scores
+from engine.benchmark.faces import link_faces
 from engine.benchmark.result import write_result
 from engine.benchmark.trial import Trial, alternate, run_trial
 from shards.errors import ConfigurationError
-from shards.faces.layout import ATTRIBUTE_FILE, IMAGE_FOLDER, image_name
+from shards.faces.layout import ATTRIBUTE_FILE, IMAGE_FOLDER
 from shards.faces.write import Options, make_faces
 
 _TRIAL = "engine.benchmark.pack_trial"
@@ -52,7 +53,7 @@ class PackBenchmark:
 
 def benchmark_pack(options: PackBenchmark) -> None:
     """Measure, print a table and write the figures."""
-    source = _faces(options)
+    source = drawn_faces(options.folder, options.num_images)
     trials: dict[Contender, list[Trial]] = {contender: [] for contender in contenders()}
     with _scratch(options.folder) as scratch:
         # Once over all files, so that the first contender does not read them from the disk for the others.
@@ -99,12 +100,12 @@ def _memory(options: PackBenchmark, contender: Contender, large: Trial, score: S
     )
 
 
-def _faces(options: PackBenchmark) -> Path:
-    """Return a folder of as many faces as are wanted, drawn if it is not there yet."""
-    folder = options.folder / f"faces-{options.num_images}"
-    if not (folder / ATTRIBUTE_FILE).exists():
-        make_faces(Options(out=folder, num_images=options.num_images))
-    return folder
+def drawn_faces(folder: Path, num_images: int) -> Path:
+    """Return a folder of as many faces as are wanted, below the benchmarks' folder; they are drawn if they are not there yet."""
+    faces = folder / f"faces-{num_images}"
+    if not (faces / ATTRIBUTE_FILE).exists():
+        make_faces(Options(out=faces, num_images=num_images))
+    return faces
 
 
 @contextmanager
@@ -115,16 +116,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 def _large_trial(options: PackBenchmark, source: Path, scratch: Path, contender: Contender) -> Trial:
-    """Pack many times the images: the same files under further names, so that no disk is filled and no hour spent drawing."""
-    large = scratch / "large"
-    (large / IMAGE_FOLDER).mkdir(parents=True)
-    count, rows = options.num_images, (source / ATTRIBUTE_FILE).read_text().splitlines()
-    with (large / ATTRIBUTE_FILE).open("w") as table:
-        table.write(f"{count * options.memory_factor}\n{rows[1]}\n")
-        for number in range(count * options.memory_factor):
-            os.link(source / IMAGE_FOLDER / image_name(number % count), large / IMAGE_FOLDER / image_name(number))
-            table.write(f"{image_name(number)} {rows[2 + number % count].partition(' ')[2]}\n")
-    return run_trial(_TRIAL, *contender.arguments(large, scratch / "out"))
+    """Pack many times the images."""
+    link_faces(source, scratch / "large", options.num_images * options.memory_factor)
+    return run_trial(_TRIAL, *contender.arguments(scratch / "large", scratch / "out"))
 
 
 def _print(options: PackBenchmark, results: Mapping[Contender, Score], memory: _Memory | None) -> None:

@@ -1,8 +1,12 @@
 """One measured run: a function in a process of its own, its time by its own clock, its memory as seen from outside."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +15,20 @@ from pathlib import Path
 from shards.errors import DataError
 
 _SAMPLE_SECONDS = 0.01
+
+
+class TrialError(DataError):
+    """The process failed.
+
+    Attributes:
+        reason: The last line that it wrote to stderr, or else how it ended.
+    """
+
+    def __init__(self, module: str, ending: str, complaint: str) -> None:
+        lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+        self.reason = lines[-1] if lines else ending
+        detail = f" ({self.reason})" if lines else ""
+        super().__init__(f"the benchmark's process {module} {ending}{detail}; what it wrote stands above")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,21 +43,45 @@ class Trial:
     """Whatever else the function measured."""
 
 
-def run_trial(module: str, *arguments: str) -> Trial:
+def run_trial(module: str, *arguments: str, timeout_seconds: float | None = None) -> Trial:
     """Run `python -m module arguments…`, whose last line of output is a JSON object with `seconds`.
 
+    What it writes to stderr is shown only if it fails: libraries warn of much that says nothing about a trial.
+
+    Args:
+        module: What to run.
+        arguments: What it is told.
+        timeout_seconds: The process is ended, with all that it started, if it takes longer.
+
     Raises:
-        DataError: The process failed.
+        TrialError: The process failed.
     """
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, text=True)
-    peak = _Peak(process.pid)
-    peak.start()
-    output, _ = process.communicate()
-    peak.stop()
-    if process.returncode:
-        raise DataError(f"the benchmark's process {module} ended with {process.returncode}; what it wrote stands above")
+    # Worker processes that are ended leave temporary folders behind.
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
+        command, environment = [sys.executable, "-m", module, *arguments], os.environ | {"TMPDIR": scratch}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
+        with _watched(process.pid) as peak:
+            output, ending = _outcome(process, timeout_seconds)
+        if ending:
+            stderr.seek(0)
+            complaint = stderr.read()
+            sys.stderr.write(complaint)
+            raise TrialError(module, ending, complaint)
     figures = json.loads(output.splitlines()[-1])
     return Trial(seconds=figures.pop("seconds"), peak_anonymous_bytes=peak.bytes, figures=figures)
+
+
+def _outcome(process: subprocess.Popen[str], timeout_seconds: float | None) -> tuple[str, str]:
+    """Return the process's output, and in words how it failed, if it did."""
+    try:
+        output, _ = process.communicate(timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        for pid in list(_family(process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+        return "", f"did not end within {timeout_seconds:g} seconds"
+    return output, f"ended with {process.returncode}" if process.returncode else ""
 
 
 def alternate(contenders: Sequence[tuple[str, Sequence[str]]], repeats: int) -> Iterator[tuple[int, Trial]]:
@@ -64,6 +106,16 @@ def anonymous_bytes(pid: int) -> int:
     except OSError:
         return 0
     return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:")), 0)
+
+
+@contextlib.contextmanager
+def _watched(pid: int) -> Iterator["_Peak"]:
+    peak = _Peak(pid)
+    peak.start()
+    try:
+        yield peak
+    finally:
+        peak.stop()
 
 
 class _Peak(threading.Thread):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.benchmark import trial
-from engine.benchmark.trial import Trial, alternate, anonymous_bytes, run_trial
+from engine.benchmark.trial import Trial, TrialError, alternate, anonymous_bytes, run_trial
 from shards.errors import DataError
 
 HOLD = "import sys; held = bytearray(b'x') * int(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
@@ -69,8 +69,36 @@ def test_a_run_tells_its_seconds_and_other_figures_and_the_memory_of_its_childre
 
 
 def test_a_run_that_fails_is_an_error(module):
-    with pytest.raises(DataError, match=r"the benchmark's process a_trial ended with 3; what it wrote stands above"):
+    with pytest.raises(TrialError, match=r"the benchmark's process a_trial ended with 3; what it wrote stands above") as failure:
         run_trial(module("raise SystemExit(3)"))
+    assert failure.value.reason == "ended with 3"
+    assert isinstance(failure.value, DataError)
+
+
+def test_a_failed_runs_last_words_are_its_reason_and_all_of_them_are_shown(module, capsys):
+    with pytest.raises(TrialError, match=r"a_trial ended with 1 \(ValueError: no such luck\); what it wrote stands above") as failure:
+        run_trial(module("import sys\nsys.stderr.write('a warning\\n')\nraise ValueError('no such luck')"))
+    assert failure.value.reason == "ValueError: no such luck"
+    assert capsys.readouterr().err.startswith("a warning\nTraceback")
+
+
+def test_warnings_of_a_run_that_succeeds_are_not_shown(module, capfd):
+    run_trial(module("import json, sys\nsys.stderr.write('a warning')\nprint(json.dumps({'seconds': 1.0}))"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_that_does_not_end_is_ended_with_its_children(module, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    # It writes to the pipe and keeps it open as long as it lives: far longer than this test is allowed to take.
+    child = f"import time; pipe = open({str(pipe)!r}, 'wb', 0); pipe.write(b'here'); time.sleep(3000)"
+    name = module(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])")
+    with pytest.raises(TrialError, match=r"a_trial did not end within 3 seconds; what"):
+        run_trial(name, timeout_seconds=3)
+    os.set_blocking(reader, True)
+    with open(reader, "rb") as held:  # noqa: PTH123 (a descriptor)
+        assert held.read() == b"here"
 
 
 def test_contenders_take_turns(monkeypatch):

@@ -1,0 +1,1 @@
+"""`tools/benchmark loader`: batches per second beside other loaders, on the same images with as many threads or workers."""
