@@ -69,7 +69,18 @@ class DataConfig:
         _check(remote or self.cache is None, f"data.cache has no effect: data.shards {self.shards} is no URL; leave it out")
 
 
+DEFAULT_HW_DECODER_LOAD = 0.65
+SMALLEST_SIDE = 32
+"""Pixels: VGG halves an image five times."""
 ImageSize = int | tuple[int, int] | Literal["none"]
+
+
+_UNUSED = {
+    "dali": (),
+    "torch": ("decoder", "hw_decoder_load"),
+    "synthetic": ("decoder", "hw_decoder_load", "threads", "prefetch", "check_crc", "on_bad_sample"),
+}
+"""Backend -> settings that it has no use for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,33 +100,38 @@ class PipelineConfig:
     """Shards in a window, with `shuffle window`; `None` means 16. More mix better, and want more memory for the system's file cache."""
     decoder: Literal["auto", "cpu", "gpu"] = "auto"
     """Where JPEGs are decoded; auto is the GPU where there is one."""
-    hw_decoder_load: float = 0.65
+    hw_decoder_load: float = DEFAULT_HW_DECODER_LOAD
     """GPU: share of the images for the hardware decoder, 0 to 1, where the card has one."""
     threads: int = 0
     """CPU threads (`torch`: processes) per process that load; 0 shares the machine's cores among its processes."""
     prefetch: int = 2
-    """Decoded batches that are kept ready."""
+    """Decoded batches that are kept ready (`torch`: by each process)."""
     check_crc: bool = True
     """Compare every image with its checksum before it is decoded."""
     on_bad_sample: Literal["raise", "skip"] = "raise"
     """What a damaged sample does: end the run, or have no part in it, counted and reported. Its place in the batch stays; it is black and
     has no labels."""
     max_bad_samples: int | None = None
-    """Damaged samples a process may skip before the run ends after all, with `on_bad_sample skip`; `None` means 10."""
+    """Damaged samples of a split that a process may skip before the run ends after all, with `on_bad_sample skip`; `None` means 10."""
     drop_last: bool = True
     """Leave out the last training batch of an epoch if it is not full. Evaluation never leaves anything out."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         for side in self.size() or ():
-            _check(32 <= side <= 4096, f"pipeline.image_size is {self.image_size}, expected 32 to 4096 (VGG halves it five times)")
+            _check(
+                SMALLEST_SIDE <= side <= 4096,
+                f"pipeline.image_size is {self.image_size}, expected {SMALLEST_SIDE} to 4096 (VGG halves it five times)",
+            )
         _check(self.threads >= 0, f"pipeline.threads is {self.threads}, expected at least 0")
         _check(1 <= self.prefetch <= 64, f"pipeline.prefetch is {self.prefetch}, expected 1 to 64")
         _check(0 <= self.hw_decoder_load <= 1, f"pipeline.hw_decoder_load is {self.hw_decoder_load}, expected 0 to 1")
-        if self.backend != "dali":
-            only_dali = {"decoder": "auto", "hw_decoder_load": 0.65}
-            changed = [name for name, default in only_dali.items() if getattr(self, name) != default]
-            _check(not changed, f"pipeline.{'/'.join(changed)} has no effect with pipeline.backend {self.backend}; leave it out")
+        _check(
+            self.decoder != "cpu" or self.hw_decoder_load == DEFAULT_HW_DECODER_LOAD,
+            "pipeline.hw_decoder_load has no effect with pipeline.decoder cpu; leave it out",
+        )
+        changed = [name for name in _UNUSED[self.backend] if getattr(self, name) != PipelineConfig.__dataclass_fields__[name].default]
+        _check(not changed, f"pipeline.{'/'.join(changed)} has no effect with pipeline.backend {self.backend}; leave it out")
         window, budget = self.window_shards, self.max_bad_samples
         _check(window is None or window >= 1, f"pipeline.window_shards is {window}, expected at least 1")
         _check(window is None or self.shuffle == "window", "pipeline.window_shards has no effect without shuffle window; leave it out")
@@ -141,8 +157,10 @@ class PipelineConfig:
 
     def threads_per_process(self) -> int:
         """Return the number of CPU threads that load in this process."""
-        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return self.threads or max(1, len(os.sched_getaffinity(0)) // local_processes)
+        processes, cores = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), len(os.sched_getaffinity(0))
+        # A scheduler may have given each process its own cores already.
+        bound = cores * processes <= (os.cpu_count() or 1)
+        return self.threads or max(1, cores if bound else cores // processes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

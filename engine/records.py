@@ -162,7 +162,7 @@ class EvalRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SkipRecord:
-    """A damaged sample that was left out (`pipeline.on_bad_sample skip`), told when the epoch or evaluation that met it first is over."""
+    """A damaged sample that was left out (`pipeline.on_bad_sample skip`); each is told once, at the next checkpoint or epoch's end."""
 
     epoch: int
     """Epoch it was met in, from 0; for `val` and `test` the epoch the evaluation belongs to."""

@@ -11,7 +11,7 @@ from accelerate.utils import GradientAccumulationPlugin
 
 from engine.chance import torch_seed
 from engine.command_line import to_yaml
-from engine.config import AugmentConfig, Config, PipelineConfig
+from engine.config import AugmentConfig, Config
 from engine.data import Data, open_data
 from engine.dst.build import build_scheduler
 from engine.loop.optimizer import build_optimizer
@@ -77,11 +77,6 @@ def _accelerator(config: Config) -> Accelerator:
 def _check(config: Config, data: Data, accelerator: Accelerator) -> None:
     """Refuse what only data set and devices together can show to be wrong."""
     world_size = accelerator.num_processes
-    if accelerator.device.type != "cuda":
-        if config.pipeline.decoder == "gpu":
-            raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {accelerator.device}; use auto or cpu")
-        if config.pipeline.hw_decoder_load != PipelineConfig().hw_decoder_load:
-            raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {accelerator.device}; leave it out")
     batch_size, num_train = config.train.batch_size, len(data.ids["train"])
     if batch_size % world_size:
         raise ConfigurationError(f"train.batch_size {batch_size} cannot be shared evenly by {world_size} processes")
@@ -106,7 +101,7 @@ def _build_parts(config: Config, accelerator: Accelerator, data: Data) -> Parts:
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
     return Parts(
         config=config,
-        identity=identity(config, make_loader("train").fingerprint(), module, accelerator.num_processes),
+        identity=identity(config, make_loader("train").fingerprint, module, accelerator.num_processes),
         accelerator=accelerator,
         module=module,
         model=model,

@@ -30,13 +30,14 @@ def order_of(dataset: ShardDataset, split: str = "train", **options) -> Order:
 def open_loader(folder: Path, split: str = "train", *, rank=0, world_size=1, **options) -> Loader:
     """A loader of 8 images of 64 pixels a batch; `order`, `augment` and the rest of `options` change the three configurations."""
     start, device, channels_last = (options.pop(*option) for option in (("start", (0, 0)), ("device", "cpu"), ("channels_last", False)))
-    order, augment = options.pop("order", {}), options.pop("augment", {})
+    order, augment, columns = (options.pop(*option) for option in (("order", {}), ("augment", {}), ("columns", COLUMNS)))
     dataset = ShardDataset(folder)
+    threads = {} if options.get("backend") == "synthetic" else {"threads": 1}
     loader = build_loader(
         dataset,
         order_of(dataset, split, **order),
-        COLUMNS,
-        PipelineConfig(**({"image_size": 64, "threads": 1} | options)),
+        columns,
+        PipelineConfig(**({"image_size": 64} | threads | options)),
         Place(rank=rank, world_size=world_size, device=torch.device(device)),
         augment=AugmentConfig(**augment),
         channels_last=channels_last,

@@ -1,18 +1,29 @@
 """What all ranks together have to tell about damaged samples."""
 
+from collections.abc import Iterator
+
 from accelerate.utils import gather_object
 
 from engine.pipeline.loader import Loader
 from engine.records import SkipRecord
 
 
-def skip_records(loader: Loader, *, split: str, epoch: int) -> list[SkipRecord]:
-    """Return the damaged samples that the ranks have met since the last call; a collective call, the same answer on every rank.
+class Skipped:
+    """Remembers which damaged samples have been told of: each is told once, whichever ranks and epochs met it."""
 
-    Args:
-        loader: This rank's loader of the split.
-        split: Its name.
-        epoch: Epoch of the records.
-    """
-    met = gather_object(loader.bad_samples.news())
-    return [SkipRecord(epoch=epoch, split=split, shard=shard, key=key, reason=reason) for shard, key, reason in met]
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._told: set[tuple[str, str]] = set()
+
+    def news(self, loader: Loader, *, split: str, epoch: int) -> Iterator[SkipRecord]:
+        """Yield the samples that the ranks have skipped and nobody has told of; a collective call, the same answer on every rank.
+
+        Args:
+            loader: This rank's loader of the split.
+            split: Its name.
+            epoch: Epoch of the records.
+        """
+        for shard, key, reason in gather_object(loader.bad_samples.named()):
+            if (shard, key) not in self._told:
+                self._told.add((shard, key))
+                yield SkipRecord(epoch=epoch, split=split, shard=shard, key=key, reason=reason)

@@ -17,7 +17,7 @@ from engine.loop.clock import Clock
 from engine.loop.evaluate import evaluate
 from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
-from engine.loop.skipped import skip_records
+from engine.loop.skipped import Skipped
 from engine.loop.state import Position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest
@@ -60,6 +60,7 @@ class Trainer:
         )
         self._base_rates = [group["lr"] for group in parts.raw_optimizer.param_groups]
         self._stop = StopRequest(parts.accelerator)
+        self._skipped = Skipped()
         self._loader = parts.make_loader("train")
         self._loader.seek(self.position.epoch, self.position.step)
         self.steps_per_epoch = self._loader.order.steps_per_epoch
@@ -168,7 +169,7 @@ class Trainer:
 
     def _tell_skipped(self, loader: Loader, split: str, epoch: int) -> None:
         if self._parts.config.pipeline.on_bad_sample == "skip":
-            for record in skip_records(loader, split=split, epoch=epoch):
+            for record in self._skipped.news(loader, split=split, epoch=epoch):
                 self._emit(record)
 
     def _end_early(self) -> NoReturn:
@@ -180,6 +181,8 @@ class Trainer:
         )
 
     def _checkpoint(self) -> None:
+        # Before the checkpoint: who goes on from it will not meet them again in this epoch.
+        self._tell_skipped(self._loader, "train", min(self.position.epoch, self._parts.config.train.epochs - 1))
         snapshot = take_snapshot(self._parts, self.position, self._tally)
         if self._parts.accelerator.is_main_process:
             write_checkpoint(self._checkpoints, self.position.epoch, self.position.step, snapshot)

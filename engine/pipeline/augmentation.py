@@ -26,6 +26,14 @@ class Colours:
     hue: Float[np.ndarray, " batch"]
     """Degrees."""
 
+    def neutral_at(self, places: list[int]) -> "Colours":
+        """Return the same, but nothing is changed at these places."""
+        values = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
+        changed = {name: getattr(self, name).copy() for name in values}
+        for name, value in values.items():
+            changed[name][places] = value
+        return Colours(**changed)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variation:

@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+_MOST_FREE = 4
+"""Pieces that are kept for later: whoever held many batches at once will rarely do so again."""
+
 
 class Buffers:
     """Tensors of one shape and type; the memory of one that nobody holds any more is handed out again."""
@@ -31,5 +34,9 @@ class Buffers:
         memory = self._free.pop() if self._free else np.empty(self._num_bytes, np.uint8)
         # torch holds the view until the storage is freed, whoever held it last.
         view = memory[:]
-        weakref.finalize(view, self._free.append, memory)
+        weakref.finalize(view, self._give_back, memory)
         return torch.from_numpy(view).view(self._dtype).view(self._shape)
+
+    def _give_back(self, memory: NDArray[np.uint8]) -> None:
+        if len(self._free) < _MOST_FREE:
+            self._free.append(memory)

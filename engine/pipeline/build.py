@@ -3,18 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import AugmentConfig, PipelineConfig
-from engine.pipeline.dali_loader import DaliLoader
-from engine.pipeline.loader import Loader
+from engine.config import DEFAULT_HW_DECODER_LOAD, SMALLEST_SIDE, AugmentConfig, PipelineConfig
+from engine.pipeline.dali_stream import DaliStream
+from engine.pipeline.loader import Loader, OpenStream
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place, Plan
-from engine.pipeline.synthetic_loader import SyntheticLoader
-from engine.pipeline.torch_loader import TorchLoader
+from engine.pipeline.synthetic_stream import SyntheticStream
+from engine.pipeline.torch_stream import TorchStream
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError
 
-_BACKENDS: dict[str, type[Loader]] = {"dali": DaliLoader, "torch": TorchLoader, "synthetic": SyntheticLoader}
-_SMALLEST_SIDE = 32
+_BACKENDS: dict[str, OpenStream] = {"dali": DaliStream, "torch": TorchStream, "synthetic": SyntheticStream}
 _CHUNK = 1 << 20
 _UNVARIED = AugmentConfig()
 
@@ -41,18 +40,28 @@ def build_loader(
         channels_last: Memory format of the images.
 
     Raises:
-        ConfigurationError: `pipeline.image_size none` with images of different sizes, or too small ones.
+        ConfigurationError: `pipeline.image_size none` with images of different sizes, or too small ones; a setting for a GPU without one.
     """
+    _check_device(config, place)
     if config.size() is None:
         _check_sizes(dataset, order)
     plan = Plan(dataset=dataset, order=order, columns=columns, config=config, place=place, augment=augment, channels_last=channels_last)
-    return _BACKENDS[config.backend](plan)
+    return Loader(plan, _BACKENDS[config.backend])
+
+
+def _check_device(config: PipelineConfig, place: Place) -> None:
+    if place.device.type == "cuda":
+        return
+    if config.decoder == "gpu":
+        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {place.device}; use auto or cpu")
+    if config.hw_decoder_load != DEFAULT_HW_DECODER_LOAD:
+        raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {place.device}; leave it out")
 
 
 def _check_sizes(dataset: ShardDataset, order: Order) -> None:
     first = dataset.index[order.ids[0]]
     height, width = int(first["height"]), int(first["width"])
-    if min(height, width) < _SMALLEST_SIDE:
+    if min(height, width) < SMALLEST_SIDE:
         raise ConfigurationError(f"pipeline.image_size none: images of {width} x {height} pixels are too small; VGG halves them five times")
     for start in range(0, len(order.ids), _CHUNK):
         ids = np.asarray(order.ids[start : start + _CHUNK])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from nvidia.dali.tensors import TensorCPU, TensorListCPU
 from nvidia.dali.types import BatchInfo
 
 from engine.pipeline.graph import Graph, GraphInput, GraphOptions
@@ -38,7 +39,7 @@ def _one_by_one(images: Sequence[NDArray[np.uint8]]) -> Callable[[BatchInfo], Gr
     """Return a source of batches of one; it goes on with the last image, for the graph asks ahead."""
 
     def source(info: BatchInfo) -> GraphInput:
-        return ([images[min(info.iteration, len(images) - 1)]],)
+        return (TensorListCPU([TensorCPU(images[min(info.iteration, len(images) - 1)])]),)
 
     return source
 

@@ -1,45 +1,35 @@
 """What decides a loader's batches, in words: a position is worth nothing for a loader with another fingerprint."""
 
-import dataclasses
 import hashlib
 
 import numpy as np
 
-from engine.config import AugmentConfig, PipelineConfig
-from engine.pipeline.order import Order
+from engine.pipeline.plan import Plan
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError
 from shards.manifest import ARRAYS
 
-# Settings that change when and how batches are made, but not what is in them.
-FREE = ("threads", "prefetch", "check_crc", "on_bad_sample", "max_bad_samples")
 
-
-def data_fingerprint(dataset: ShardDataset) -> str:
-    """Return what tells a data set from any other."""
-    return ", ".join(f"{name} {dataset.manifest.files[name].sha256[:16]}" for name in sorted(ARRAYS))
-
-
-def fingerprint(dataset: ShardDataset, order: Order, config: PipelineConfig, augment: AugmentConfig) -> dict[str, str]:
-    """Return name -> value in words of everything that decides the batches; the number of ranks does not.
-
-    Args:
-        dataset: The data set.
-        order: The global batches.
-        config: Pipeline settings.
-        augment: How images are varied.
-    """
-    told_by_order = ("drop_last", "shuffle")
-    pipeline = {f"pipeline.{key}": value for key, value in dataclasses.asdict(config).items() if key not in (*FREE, *told_by_order)}
+def fingerprint(plan: Plan) -> dict[str, str]:
+    """Return name -> value in words of everything that decides the batches; the number of ranks does not."""
+    order, config, augment = plan.order, plan.config, plan.augment
     settings: dict[str, object] = {
-        "data set": data_fingerprint(dataset),
-        "samples": _samples(order),
-        "train.batch_size": order.batch_size,
+        "data set": _data_set(plan.dataset),
+        "samples": _samples(plan),
+        "tasks": " ".join(plan.dataset.manifest.attributes[column] for column in plan.columns.tolist()),
         "run.seed": order.seed,
-        "pipeline.shuffle": order.shuffle,
+        "train.batch_size": order.batch_size,
         "pipeline.drop_last": order.drop_last,
-        **pipeline,
-        **{f"augment.{name}": value for name, value in dataclasses.asdict(augment).items()},
+        "pipeline.shuffle": order.shuffle,
+        "pipeline.window_shards": order.window_shards,
+        "pipeline.backend": config.backend,
+        "pipeline.image_size": config.size() or "none",
+        "pipeline.dtype": config.dtype,
+        # Their decoders, and on a GPU the rest of the pipeline, differ by rounding.
+        "device": plan.place.device.type,
+        "pipeline.decoder": "gpu" if plan.decodes_on_gpu() else "cpu",
+        "pipeline.hw_decoder_load": config.hw_decoder_load if plan.decodes_on_gpu() else None,
+        **{f"augment.{name}": getattr(augment, name) for name in augment.__slots__},
     }
     return {name: str(value) for name, value in settings.items()}
 
@@ -66,8 +56,12 @@ def check_fingerprint(current: dict[str, str], saved: dict[str, str], problem: s
         raise CheckpointError(f"the {problem}: {'; '.join(differences)}; {remedy}")
 
 
-def _samples(order: Order) -> str:
-    if isinstance(order.ids, range):
-        return f"{order.ids.start} to {order.ids.stop - 1}"
-    digest = hashlib.sha256(np.ascontiguousarray(order.ids).tobytes()).hexdigest()
-    return f"{len(order.ids)} of them, {digest[:16]}"
+def _data_set(dataset: ShardDataset) -> str:
+    return ", ".join(f"{name} {dataset.manifest.files[name].sha256[:16]}" for name in sorted(ARRAYS))
+
+
+def _samples(plan: Plan) -> str:
+    ids = plan.order.ids
+    if isinstance(ids, range):
+        return f"{ids.start} to {ids.stop - 1}"
+    return f"{len(ids)} of them, {hashlib.sha256(np.ascontiguousarray(ids).data).hexdigest()[:16]}"

@@ -39,8 +39,8 @@ class Finisher:
         height, width = size
         self._buffers = Buffers((batch_size, height, width, 3) if channels_last else (batch_size, 3, height, width), dtype)
         self._scale, self._offset = 1 / torch.tensor(STD), -torch.tensor(MEAN) / torch.tensor(STD)
-        # One thread of OpenMP in each of ours: the images are shared out already. (torch.set_num_threads would change all threads.)
-        self._threads = ThreadPoolExecutor(num_threads, "finisher", initializer=lambda: threadpool_limits(1, user_api="openmp"))
+        self._row_scale, self._row_offset = self._scale.repeat(width), self._offset.repeat(width)
+        self._threads = ThreadPoolExecutor(num_threads, "finisher", initializer=_limit_threads)
 
     def __call__(self, images: Tensor | Sequence[Tensor], variation: Variation) -> Float[Tensor, "batch 3 height width"]:
         """Return a batch.
@@ -74,16 +74,22 @@ class Finisher:
         target = out if out.dtype == torch.float32 else torch.empty_like(out, dtype=torch.float32)
         if self._channels_last:
             # Row by row, so that torch's inner loop is as long as a row instead of three channels.
-            scale, offset = self._scale.repeat(self._size[1]), self._offset.repeat(self._size[1])
             rows = target.view(len(out), self._size[0], -1)
             rows.copy_(resized.permute(0, 2, 3, 1).reshape(rows.shape))
-            torch.addcmul(offset, rows, scale, out=rows)
+            torch.addcmul(self._row_offset, rows, self._row_scale, out=rows)
         else:
             target.copy_(resized)
             for plane, scale, offset in zip(target.unbind(1), self._scale.tolist(), self._offset, strict=True):
                 torch.add(offset, plane, alpha=scale, out=plane)
         if target is not out:
             out.copy_(target)
+
+
+def _limit_threads() -> None:
+    """Let this thread work alone: the images are shared out already."""
+    # Not by `torch.set_num_threads`, which would change all threads. torch itself sets the number at its first use in a thread, here.
+    torch.get_num_threads()
+    threadpool_limits(1, user_api="openmp")
 
 
 def _chunks(images: Tensor | Sequence[Tensor], variation: Variation) -> Iterator[tuple[int, Tensor]]:

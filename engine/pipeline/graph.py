@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from nvidia.dali import Pipeline, fn, types
+from nvidia.dali.tensors import TensorCPU, TensorListCPU
 from torch import Tensor
 
 from engine.pipeline.augmentation import Variation
@@ -50,12 +51,13 @@ class GraphOptions:
     """Height and width that memory is set aside for before the first image; 0 for none. GPU decoding only."""
 
 
-GraphInput = tuple[Sequence[NDArray[Any]] | NDArray[Any], ...]
+GraphInput = tuple[TensorListCPU | NDArray[Any], ...]
 
 
 def graph_input(images: Sequence[NDArray[np.uint8]], variation: Variation, options: GraphOptions) -> GraphInput:
     """Return what the graph's source has to hand over for a batch: the JPEGs, then what the options ask for."""
-    values: list[Sequence[NDArray[Any]] | NDArray[Any]] = [images]
+    # Wrapped here, where the read-ahead's thread does it: DALI would wrap one array after the other in the thread that trains.
+    values: list[TensorListCPU | NDArray[Any]] = [TensorListCPU([TensorCPU(image) for image in images])]
     if options.colours and variation.colours is not None:
         colours = variation.colours
         values += [colours.brightness, colours.contrast, colours.saturation, colours.hue]
@@ -76,7 +78,7 @@ class Graph:
             source: Returns `graph_input` of the next batch.
             options: What to compute.
         """
-        self._pipeline = _build(source, options)
+        self._pipeline: Pipeline | None = _build(source, options)
         self._options = options
 
     def run(self) -> Tensor | list[Tensor]:
@@ -90,6 +92,8 @@ class Graph:
             RuntimeError: An image cannot be decoded; the graph cannot be used any more.
         """
         # On a GPU the outputs are ordered on torch's stream: nobody waits on the host.
+        if self._pipeline is None:
+            raise ValueError("the graph is closed")
         device_id = self._options.device_id
         (images,) = self._pipeline.run(None if device_id is None else torch.cuda.current_stream(device_id))
         if not images.is_dense_tensor():
@@ -99,7 +103,7 @@ class Graph:
 
     def close(self) -> None:
         """End DALI's threads. DALI's pipelines have no public close: they end when the last reference goes."""
-        del self._pipeline
+        self._pipeline = None
 
 
 def _build(source: Callable[[types.BatchInfo], GraphInput], options: GraphOptions) -> Pipeline:

@@ -1,39 +1,49 @@
-"""An endless stream of batches, from whichever backend makes the images."""
+"""An endless stream of batches that knows where it is."""
 
-from abc import ABC, abstractmethod
-from contextlib import ExitStack
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
 
 from engine.pipeline.bad_samples import BadSamples
-from engine.pipeline.batch import Batch, send
+from engine.pipeline.batch import Batch
 from engine.pipeline.fingerprint import check_fingerprint, fingerprint
 from engine.pipeline.plan import Plan
-from shards.annotations import NOT_LABELLED
 from shards.errors import CheckpointError
 
 
-class Loader(ABC):
+class Stream(Protocol):
+    """What makes batches: threads, processes and memory that belong to one run through the order."""
+
+    def next(self) -> Batch:
+        """Return the next batch."""
+
+    def close(self) -> None:
+        """End whatever runs."""
+
+
+OpenStream = Callable[[Plan, BadSamples, int], Stream]
+"""Starts a stream at a batch, counted from the first of epoch 0. If that fails, nothing of it runs on."""
+
+
+class Loader:
     """Batch after batch, epoch after epoch, from where it was told to start, without a stall between epochs.
 
-    A backend makes the images; order, labels, counts and position are the same for all. Nothing runs before the first batch is asked for.
+    Nothing runs before the first batch is asked for. After an error the position is what it was: the next call tries the same batch again.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, open_stream: OpenStream) -> None:
         """Begin before the first batch of epoch 0.
 
         Args:
             plan: What to load.
+            open_stream: The backend.
         """
         self.order = plan.order
-        self._plan = plan
         self.bad_samples = BadSamples(plan.dataset, budget=plan.config.bad_sample_budget())
+        self._plan = plan
+        self._open_stream = open_stream
+        self._stream: Stream | None = None
         self._number = 0
-        self._running = False
-        self._resources = ExitStack()
 
     def __enter__(self) -> "Loader":
         """Return itself; the exit closes it."""
@@ -53,75 +63,56 @@ class Loader(ABC):
         Raises:
             DataError: A sample is damaged; the message names shard and key.
         """
-        if not self._running:
-            # Before the start: should it fail half-way, `close` ends what it began.
-            self._running = True
-            self._start(self._number)
-        epoch, step = divmod(self._number, self.order.steps_per_epoch)
-        images, bad = self._next_images()
-        ids, part = self.order.batch(epoch, step), self._plan.slice(self._number)
+        try:
+            if self._stream is None:
+                self._stream = self._open_stream(self._plan, self.bad_samples, self._number)
+            batch = self._stream.next()
+        except BaseException:
+            # Part of a batch may be gone; only a new stream begins exactly here.
+            self.close()
+            raise
         self._number += 1
-        labels = self._labels(part.ids)
-        labels[part.num_valid :] = NOT_LABELLED
-        labels[bad] = NOT_LABELLED
-        device = self._plan.place.device
-        return Batch(
-            images=images,
-            labels=send(labels, device),
-            ids=torch.from_numpy(part.ids),
-            num_valid=part.num_valid,
-            num_skipped=sum(place < part.num_valid for place in bad),
-            num_labelled=send((self._labels(ids) >= 0).sum(0, dtype=np.float32), device),
-        )
+        return batch
 
     def close(self) -> None:
         """End all threads and processes and close the shards. The next batch that is asked for starts them again."""
-        self._running = False
-        self._resources.close()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def seek(self, epoch: int, step: int) -> None:
         """Go on with a certain batch.
 
         Args:
             epoch: Epoch, from 0.
-            step: Step inside it; as many as there are means the beginning of the next one.
+            step: Step inside it, 0 to steps_per_epoch; the last means the beginning of the next epoch.
         """
+        if epoch < 0 or not 0 <= step <= self.order.steps_per_epoch:
+            raise ValueError(f"epoch {epoch}, step {step}: expected 0 or more, and 0 to {self.order.steps_per_epoch}")
         self.close()
         self._number = epoch * self.order.steps_per_epoch + step
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position and what it belongs to, in plain JSON types."""
         epoch, step = divmod(self._number, self.order.steps_per_epoch)
-        return {"epoch": epoch, "step": step, "fingerprint": self.fingerprint()}
+        return {"epoch": epoch, "step": step, "fingerprint": dict(self.fingerprint)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another loader was.
 
         Raises:
-            CheckpointError: Its batches were not these; the message names each difference.
+            CheckpointError: Its batches were not these, and the message names each difference; or the state is damaged.
         """
+        saved, position = state.get("fingerprint"), (state.get("epoch"), state.get("step"))
+        if not isinstance(saved, dict) or any(type(value) is not int for value in position):
+            raise CheckpointError("the loader's state is damaged: it has no epoch, step or fingerprint")
+        check_fingerprint(self.fingerprint, saved, "loader's state belongs to other batches", "restore what differs")
         try:
-            epoch, step, saved = int(state["epoch"]), int(state["step"]), dict(state["fingerprint"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"the loader's state is damaged ({error!r})") from error
-        check_fingerprint(self.fingerprint(), saved, "loader's state belongs to other batches", "restore what differs")
-        self.seek(epoch, step)
+            self.seek(state["epoch"], state["step"])
+        except ValueError as error:
+            raise CheckpointError(f"the loader's state is damaged ({error})") from error
 
+    @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """Return what decides the batches, name -> value in words."""
-        return fingerprint(self._plan.dataset, self.order, self._plan.config, self._plan.augment)
-
-    @abstractmethod
-    def _start(self, number: int) -> None:
-        """Begin to make batches, from this one on, counted from the first of epoch 0.
-
-        Whatever has to be ended is given to `self._resources` as soon as it is there.
-        """
-
-    @abstractmethod
-    def _next_images(self) -> tuple[torch.Tensor, list[int]]:
-        """Return the next batch's images, and the places in it that hold no sample because it is damaged."""
-
-    def _labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
-        # Row by row from the mapped table: a copy of a split's labels would grow with the data set.
-        return np.ascontiguousarray(self._plan.dataset.labels[ids][:, self._plan.columns])
+        """What decides the batches, name -> value in words."""
+        return fingerprint(self._plan)

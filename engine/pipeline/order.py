@@ -73,11 +73,16 @@ class Order:
         full, rest = divmod(len(self.ids), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def steps_per_window(self) -> int:
-        """Return about how many global batches lie in a window of shards; 0 where the order has no windows."""
-        if self.shard_sizes is None or self.window_shards is None:
-            return 0
-        return max(1, int(self.shard_sizes.mean() * self.window_shards) // self.batch_size)
+    def window(self, epoch: int, step: int) -> tuple[int, int]:
+        """Return the window that a global batch begins in, and the number of windows in the epoch; (0, 1) where there are none."""
+        shuffle = self._permutation(epoch) if self.shuffle == "window" else None
+        return (shuffle.window_at(step * self.batch_size), shuffle.num_windows) if isinstance(shuffle, WindowShuffle) else (0, 1)
+
+    def shards_of_window(self, epoch: int, window: int) -> NDArray[np.int64]:
+        """Return one sample id of each shard in a window; none where there are no windows."""
+        shuffle = self._permutation(epoch) if self.shuffle == "window" else None
+        positions = shuffle.first_of_shards(window) if isinstance(shuffle, WindowShuffle) else np.empty(0, np.int64)
+        return positions + self.ids.start if isinstance(self.ids, range) else self.ids[positions]
 
     def batch(self, epoch: int, step: int) -> NDArray[np.int64]:
         """Return the sample ids of a global batch.
@@ -105,9 +110,12 @@ class Order:
             rank: 0 to world_size - 1.
             world_size: Number of ranks; must divide the batch size.
         """
+        return self.slice_of(self.batch(epoch, step), rank, world_size)
+
+    def slice_of(self, ids: NDArray[np.int64], rank: int, world_size: int) -> Slice:
+        """Return one rank's part of a global batch that is known already; arguments as in `rank_slice`."""
         if self.batch_size % world_size:
             raise ValueError(f"batch_size {self.batch_size} cannot be shared evenly by {world_size} ranks")
-        ids = self.batch(epoch, step)
         length = self.batch_size // world_size
         num_valid = min(max(len(ids) - rank * length, 0), length)
         padded = np.concatenate([ids, np.full(self.batch_size - len(ids), ids[-1], np.int64)])

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from engine.config import AugmentConfig, PipelineConfig
 from engine.pipeline.augmentation import Augmentation, Variation
-from engine.pipeline.order import Order, Slice
+from engine.pipeline.batch import Batch, send
+from engine.pipeline.order import Order
+from shards.annotations import NOT_LABELLED
 from shards.dataset import ShardDataset
 
 
@@ -22,6 +24,24 @@ class Place:
     """Number of ranks that share each global batch."""
     device: torch.device
     """Device of the batches."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One rank's part of one global batch: all of it but the pixels."""
+
+    ids: NDArray[np.int64]
+    """[n] sample ids, padding included."""
+    num_valid: int
+    """How many of them, from the front, are samples."""
+    labels: NDArray[np.int8]
+    """[n, T]; -1 in the padding."""
+    num_labelled: NDArray[np.float32]
+    """[T] labelled samples in the whole global batch."""
+    sizes: NDArray[np.int64]
+    """[n, 2] height and width of the images."""
+    variation: Variation
+    """What happens to the images."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,21 +63,44 @@ class Plan:
     channels_last: bool
     """Memory format of the images."""
 
-    def slice(self, number: int) -> Slice:
+    def part(self, number: int) -> Part:
         """Return this rank's part of a batch, counted from the first of epoch 0."""
         epoch, step = divmod(number, self.order.steps_per_epoch)
-        return self.order.rank_slice(epoch, step, self.place.rank, self.place.world_size)
-
-    def part(self, number: int) -> "Part":
-        """Return what this rank has to do for a batch, counted from the first of epoch 0."""
-        epoch, step = divmod(number, self.order.steps_per_epoch)
-        ids = self.slice(number).ids
-        rows = self.dataset.index[ids]
+        ids = self.order.batch(epoch, step)
+        own = self.order.slice_of(ids, self.place.rank, self.place.world_size)
+        labels = self._labels(own.ids)
+        labels[own.num_valid :] = NOT_LABELLED
+        rows = self.dataset.index[own.ids]
         sizes = np.stack([rows["height"], rows["width"]], axis=1).astype(np.int64)
         augmentation = Augmentation(
             self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.place.rank, world_size=self.place.world_size
         )
-        return Part(ids=ids, variation=augmentation.draw(epoch, step, sizes))
+        return Part(
+            ids=own.ids,
+            num_valid=own.num_valid,
+            labels=labels,
+            num_labelled=(self._labels(ids) >= 0).sum(0, dtype=np.float32),
+            sizes=sizes,
+            variation=augmentation.draw(epoch, step, sizes),
+        )
+
+    def batch(self, part: Part, images: torch.Tensor, bad: list[int]) -> Batch:
+        """Return a batch of images that are on the device.
+
+        Args:
+            part: What it is made of.
+            images: [n, 3, height, width].
+            bad: Places whose samples are damaged.
+        """
+        part.labels[bad] = NOT_LABELLED
+        return Batch(
+            images=images,
+            labels=send(part.labels, self.place.device),
+            ids=torch.from_numpy(part.ids),
+            num_valid=part.num_valid,
+            num_skipped=len(bad),
+            num_labelled=send(part.num_labelled, self.place.device),
+        )
 
     def size(self) -> tuple[int, int]:
         """Return height and width of a batch's images; where they keep their own, the first one's."""
@@ -72,12 +115,10 @@ class Plan:
         """Return the type of the pixels."""
         return torch.float16 if self.config.dtype == "float16" else torch.float32
 
+    def decodes_on_gpu(self) -> bool:
+        """Return whether DALI decodes with the GPU."""
+        return self.config.backend == "dali" and self.place.device.type == "cuda" and self.config.decoder != "cpu"
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """What one rank has to do for one batch."""
-
-    ids: NDArray[np.int64]
-    """Its samples, padding included."""
-    variation: Variation
-    """What happens to them."""
+    def _labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
+        # Row by row from the mapped table: a copy of a split's labels would grow with the data set.
+        return np.ascontiguousarray(self.dataset.labels[ids][:, self.columns])

@@ -1,7 +1,7 @@
 """Which samples of the training split a run learns from: all, the first so many, or those whose keys are listed."""
 
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,29 +43,31 @@ def shard_sizes(dataset: ShardDataset, split: str, ids: Ids) -> NDArray[np.int64
 
 def _ids_of_keys(path: Path, dataset: ShardDataset, split: range) -> NDArray[np.int64]:
     wanted = _read_keys(path)
-    num_wanted, found = len(wanted), list[int]()
+    is_there = np.zeros(len(wanted), np.bool_)
+    found = list[NDArray[np.int64]]()
     # Piece by piece, so that the keys of a huge data set are never all in memory.
     for start in range(split.start, split.stop, _CHUNK):
-        stop = min(start + _CHUNK, split.stop)
-        for sample_id, key in enumerate(dataset.keys[start:stop].tolist(), start):
-            if key in wanted:
-                wanted.remove(key)
-                found.append(sample_id)
-    if wanted:
-        names = ", ".join(repr(key.decode("ascii", "replace")) for key in sorted(wanted)[:3])
-        raise ConfigurationError(f"{path}: {len(wanted)} of {num_wanted} keys are not in the training split: {names}, …")
-    return np.array(found, np.int64)
+        keys = dataset.keys[start : min(start + _CHUNK, split.stop)]
+        places = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+        hits = np.flatnonzero(wanted[places] == keys)
+        is_there[places[hits]] = True
+        found.append(start + hits)
+    if not is_there.all():
+        missing = wanted[~is_there]
+        names = ", ".join(repr(key.decode("ascii", "replace")) for key in missing[:3].tolist())
+        raise ConfigurationError(f"{path}: {len(missing)} of {len(wanted)} keys are not in the training split: {names}, …")
+    return np.concatenate(found)
 
 
-def _read_keys(path: Path) -> set[bytes]:
+def _read_keys(path: Path) -> NDArray[Any]:
+    """Return the listed keys, sorted."""
     try:
-        lines = path.read_bytes().split()
+        keys = np.sort(np.array(path.read_bytes().split(), np.bytes_))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); data.keys names a text file with one key per line") from error
-    keys = set(lines)
-    if not keys:
+    if not len(keys):
         raise ConfigurationError(f"{path}: holds no keys; expected one per line")
-    if len(keys) < len(lines):
-        twice = Counter(lines).most_common(1)[0][0]
-        raise ConfigurationError(f"{path}: lists {twice.decode('ascii', 'replace')!r} twice")
+    twice = np.flatnonzero(keys[1:] == keys[:-1])
+    if len(twice):
+        raise ConfigurationError(f"{path}: lists {keys[twice[0]].decode('ascii', 'replace')!r} twice")
     return keys

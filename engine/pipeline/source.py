@@ -1,6 +1,8 @@
 """From sample ids to encoded bytes: read from the shards, asked for ahead of time, and checked."""
 
+import errno
 import os
+import resource
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,11 +15,14 @@ from engine.pipeline.bad_samples import BadSamples
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 
-MAX_OPEN_SHARDS = 128
-"""Shards kept open, the ones used last: three loaders stay well below the usual limit of 1,024 descriptors whatever the data set."""
+MAX_OPEN_SHARDS = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 5)
+"""Shards that a source keeps open, the ones used last: a run has three sources, and other things to open."""
 
 _ADVISE_BYTES = 1 << 17
 """Linux reads no more than a disk's read-ahead for one request, and 128 KiB is the smallest default."""
+
+_OF_THE_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EBADF}
+"""Errors that say nothing about the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +30,13 @@ class Encoded:
     """The JPEG bytes of some samples."""
 
     images: list[NDArray[np.uint8]]
-    """One read-only vector per sample."""
+    """One read-only vector per place."""
     bad: list[int]
-    """Places in `images` that hold a black image instead of a damaged sample."""
+    """Places that hold a black image instead of a damaged sample."""
+
+
+class _DamageError(Exception):
+    """A sample cannot be had; the message is what is wrong with it."""
 
 
 class ByteSource:
@@ -50,66 +59,83 @@ class ByteSource:
         self._bad_samples = bad_samples or BadSamples(dataset, budget=0)
         self._open: OrderedDict[int, int] = OrderedDict()
 
-    def read(self, ids: NDArray[np.int64]) -> Encoded:
+    def read(self, ids: NDArray[np.int64], num_valid: int | None = None) -> Encoded:
         """Return each sample's JPEG bytes.
 
         Args:
             ids: [n] sample ids.
+            num_valid: How many of them are wanted; the places behind them get any image. Default: all.
 
         Raises:
             DataError: A sample is damaged, or its shard cannot be read, and no more may be skipped; the message names shard and key.
         """
-        rows = self._dataset.index[ids]
+        num_valid = len(ids) if num_valid is None else num_valid
+        rows = self._dataset.index[ids[:num_valid]]
         columns = (rows[name].tolist() for name in ("shard", "offset", "size", "crc32"))
         images, bad = list[NDArray[np.uint8]](), list[int]()
-        for place, (sample_id, shard, offset, size, checksum) in enumerate(zip(ids.tolist(), *columns, strict=True)):
-            data = b"" if sample_id in self._bad_samples else self._read(sample_id, shard, offset, size, checksum)
-            if not data:
-                data = self._black(sample_id)
+        for place, (sample_id, *row) in enumerate(zip(ids[:num_valid].tolist(), *columns, strict=True)):
+            is_bad, data = sample_id in self._bad_samples, b""
+            try:
+                data = b"" if is_bad else self._read(*row)
+            except _DamageError as damage:
+                self._bad_samples.add(sample_id, str(damage), damage)
+                is_bad = True
+            images.append(self._black(sample_id) if is_bad else np.frombuffer(data, np.uint8))
+            if is_bad:
                 bad.append(place)
-            images.append(np.frombuffer(data, np.uint8))
+        if num_valid < len(ids):
+            padding = images[-1] if images else self._padding(int(ids[0]))
+            images += [padding] * (len(ids) - num_valid)
         return Encoded(images=images, bad=bad)
 
     def advise(self, ids: NDArray[np.int64]) -> None:
         """Tell the kernel that these samples will be read soon, so that it fetches them from the disk meanwhile."""
         rows = self._dataset.index[ids]
         for shard, offset, size in zip(rows["shard"].tolist(), rows["offset"].tolist(), rows["size"].tolist(), strict=True):
-            try:
-                os.posix_fadvise(self._descriptor(shard), offset, size, os.POSIX_FADV_WILLNEED)
-            except (OSError, DataError):
-                # What cannot be read is told when it is its turn.
-                continue
+            self._advise(shard, offset, size)
 
     def advise_shard(self, shard: int) -> None:
         """Tell the kernel that a shard will be read soon, from end to end."""
         for offset in range(0, self._dataset.manifest.shards[shard].bytes, _ADVISE_BYTES):
-            try:
-                os.posix_fadvise(self._descriptor(shard), offset, _ADVISE_BYTES, os.POSIX_FADV_WILLNEED)
-            except (OSError, DataError):
-                break
+            self._advise(shard, offset, _ADVISE_BYTES)
 
     def close(self) -> None:
         """Close the shards."""
         while self._open:
             os.close(self._open.popitem()[1])
 
-    def _read(self, sample_id: int, shard: int, offset: int, size: int, checksum: int) -> bytes:
-        """Return the image's bytes; none if it is damaged and may be skipped."""
+    def _advise(self, shard: int, offset: int, size: int) -> None:
+        try:
+            os.posix_fadvise(self._descriptor(shard), offset, size, os.POSIX_FADV_WILLNEED)
+        except (OSError, _DamageError):
+            # What cannot be read is told when it is its turn.
+            return
+
+    def _read(self, shard: int, offset: int, size: int, checksum: int) -> bytes:
         try:
             data = os.pread(self._descriptor(shard), size, offset)
         except OSError as error:
-            return self._bad_samples.add(sample_id, f"cannot be read ({error.strerror})", error)
-        except DataError as error:
-            return self._bad_samples.add(sample_id, str(error), error)
+            if error.errno in _OF_THE_PROCESS:
+                raise DataError(f"{self._dataset.shard_path(shard)}: cannot be read ({error.strerror})") from error
+            raise _DamageError(f"cannot be read ({error.strerror})") from error
         if len(data) < size:
-            return self._bad_samples.add(sample_id, "is cut off: the shard has become shorter")
+            raise _DamageError("is cut off: the shard has become shorter")
         if self._check_crc and zlib.crc32(data) != checksum:
-            return self._bad_samples.add(sample_id, "is damaged (its checksum differs from the index)")
+            raise _DamageError("is damaged (its checksum differs from the index)")
         return data
 
-    def _black(self, sample_id: int) -> bytes:
+    def _padding(self, sample_id: int) -> NDArray[np.uint8]:
+        """Return a sample that another rank has; if it is damaged, that rank will tell."""
         row = self._dataset.index[sample_id]
-        return simplejpeg.encode_jpeg(np.zeros((int(row["height"]), int(row["width"]), 3), np.uint8))
+        try:
+            return np.frombuffer(self._read(*(int(row[name]) for name in ("shard", "offset", "size", "crc32"))), np.uint8)
+        except _DamageError:
+            return self._black(sample_id)
+
+    def _black(self, sample_id: int) -> NDArray[np.uint8]:
+        row = self._dataset.index[sample_id]
+        jpeg = simplejpeg.encode_jpeg(np.zeros((int(row["height"]), int(row["width"]), 3), np.uint8))
+        return np.frombuffer(jpeg, np.uint8)
 
     def _descriptor(self, shard: int) -> int:
         descriptor = self._open.get(shard)
@@ -122,13 +148,14 @@ class ByteSource:
         return descriptor
 
     def _open_shard(self, shard: int) -> int:
-        path, wanted = self._dataset.shard_path(shard), self._dataset.manifest.shards[shard].bytes
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self._dataset.shard_path(shard), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise DataError(f"its shard cannot be opened ({error.strerror})") from error
-        found = os.fstat(descriptor).st_size
+            if error.errno in _OF_THE_PROCESS:
+                raise
+            raise _DamageError(f"cannot be read: its shard cannot be opened ({error.strerror})") from error
+        found, wanted = os.fstat(descriptor).st_size, self._dataset.manifest.shards[shard].bytes
         if found != wanted:
             os.close(descriptor)
-            raise DataError(f"its shard has {found} bytes, the manifest says {wanted}")
+            raise _DamageError(f"cannot be read: its shard has {found} bytes, the manifest says {wanted}")
         return descriptor

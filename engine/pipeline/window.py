@@ -49,6 +49,19 @@ class WindowShuffle:
         turns = np.searchsorted(self._begins, mixed, side="right") - 1
         return mixed - self._begins[turns] + self._first[turns]
 
+    @property
+    def num_windows(self) -> int:
+        """Number of windows in the epoch."""
+        return len(self._window_begins) - 1
+
+    def window_at(self, position: int) -> int:
+        """Return the window of a position of the epoch."""
+        return int(np.searchsorted(self._window_begins, position, side="right")) - 1
+
+    def first_of_shards(self, window: int) -> NDArray[np.int64]:
+        """Return where each shard of a window begins in the order of the ids."""
+        return self._first[window * self._window_shards : (window + 1) * self._window_shards]
+
     def _permutation(self, window: int, size: int) -> Permutation:
         # Derived from the window's number, so that any window can be had without those before it.
         key = self._for_windows.spawn_key

@@ -76,12 +76,12 @@ class RunHistory:
         if begin == (0, 0):
             self.processes.clear()
             self.ends.clear()
+            self.skipped.clear()
         self.processes.append(record)
         self.steps = {key: step for key, step in self.steps.items() if key < begin}
         self.epochs = {epoch: entry for epoch, entry in self.epochs.items() if epoch < record.resumed_epoch}
         self.loaders = {epoch: entry for epoch, entry in self.loaders.items() if epoch < record.resumed_epoch}
         self.evals = {key: entry for key, entry in self.evals.items() if key[1] < record.resumed_epoch}
-        self.skipped = {key: entry for key, entry in self.skipped.items() if entry.epoch < record.resumed_epoch}
 
 
 def _check_tasks(record: Record, tasks: tuple[str, ...]) -> None:

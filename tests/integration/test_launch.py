@@ -4,48 +4,20 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.integration.conftest import flags, records, results
-
-ROOT = Path(__file__).parents[2]
-LAUNCH = ["accelerate", "launch", "--quiet"]
-ONE = [*LAUNCH, "--num_processes", "1", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-TWO = [*LAUNCH, "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-PLAIN = [sys.executable]
+from tests.launch import ONE, PLAIN, ROOT, TWO, finish, start, wait_for
 
 
-@pytest.fixture
-def environment():
-    """One thread per process, so that the machine's cores do not matter; no variable of a launcher around us."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "COVERAGE"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return kept | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PATH": path, "MASTER_PORT": "0"}
-
-
-def start(launcher: list[str], arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [*launcher, str(ROOT / "engine" / "train.py"), *arguments]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
-
-
-def test_two_processes_train_the_same_batches_to_the_same_losses(shards, tmp_path, environment):
+def test_two_processes_train_the_same_batches_to_the_same_losses(shards, tmp_path):
     options = {"model__train_from": "heads", "model__tap_grid": 2, "train__epochs": 2, "pipeline__drop_last": False}
     lines = {}
     for name, launcher in (("one", ONE), ("two", TWO)):
-        code, out, err = finish(start(launcher, flags(shards, tmp_path / name, **options), environment))
+        code, out, err = finish(start(launcher, flags(shards, tmp_path / name, **options)))
         assert code == 0, err
         lines[name] = records(tmp_path / name)
         assert f"× {1 if name == 'one' else 2}" in out
@@ -64,14 +36,14 @@ def test_two_processes_train_the_same_batches_to_the_same_losses(shards, tmp_pat
     assert steps[0] == steps[1]
 
 
-def test_a_run_of_two_processes_goes_on_in_one(shards, tmp_path, environment):
+def test_a_run_of_two_processes_goes_on_in_one(shards, tmp_path):
     options = {"train__epochs": 2, "train__checkpoint_every": 3, "train__micro_batch_size": 2, "report__every": 1}
     for name, launcher in (("one", PLAIN), ("two", TWO)):
-        code, _, err = finish(start(launcher, flags(shards, tmp_path / name, **options), environment))
+        code, _, err = finish(start(launcher, flags(shards, tmp_path / name, **options)))
         assert code == 0, err
     # As if the two had been killed in the middle of the second epoch.
     shutil.rmtree(tmp_path / "two" / "checkpoints" / "epoch-000002-step-00000000")
-    code, _, err = finish(start(PLAIN, flags(shards, tmp_path / "two", run__if_exists="resume", **options), environment))
+    code, _, err = finish(start(PLAIN, flags(shards, tmp_path / "two", run__if_exists="resume", **options)))
     assert code == 0, err
     epochs = [[line for line in results(records(tmp_path / name)) if line["record"] == "EpochRecord"] for name in ("one", "two")]
     assert len(epochs[0]) == len(epochs[1]) == 2
@@ -80,8 +52,8 @@ def test_a_run_of_two_processes_goes_on_in_one(shards, tmp_path, environment):
         assert two["active_shares"] == one["active_shares"]
 
 
-def test_a_launcher_that_is_terminated_takes_the_training_with_it(shards, tmp_path, environment):
-    launcher = start(ONE, flags(shards, tmp_path / "run", train__epochs=1000, report__every=1), environment)
+def test_a_launcher_that_is_terminated_takes_the_training_with_it(shards, tmp_path):
+    launcher = start(ONE, flags(shards, tmp_path / "run", train__epochs=1000, report__every=1))
     journal = tmp_path / "run" / "records.jsonl"
     wait_for(launcher, journal, '"StepRecord", "epoch": 1')
     launcher.send_signal(signal.SIGTERM)
@@ -102,27 +74,19 @@ def undisturbed(shards, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_with_75_and_the_resumed_run_is_the_same(shards, tmp_path, environment, undisturbed, number):
+def test_a_signal_stops_with_75_and_the_resumed_run_is_the_same(shards, tmp_path, undisturbed, number):
     options, whole = undisturbed
-    process = start(PLAIN, flags(shards, tmp_path / "run", **options), environment)
+    process = start(PLAIN, flags(shards, tmp_path / "run", **options))
     wait_for(process, tmp_path / "run" / "records.jsonl", '"StepRecord", "epoch": 2')
     process.send_signal(number)
     code, _, err = finish(process)
     assert code == 75
     assert err.startswith("error: stopped by a signal in epoch ")
     assert len(err.splitlines()) == 1
-    assert finish(start(PLAIN, flags(shards, tmp_path / "run", run__if_exists="resume", **options), environment))[0] == 0
+    assert finish(start(PLAIN, flags(shards, tmp_path / "run", run__if_exists="resume", **options)))[0] == 0
     assert results(records(tmp_path / "run")) == results(records(whole))
     weights, expected = (load_file(folder / "model.safetensors") for folder in (tmp_path / "run", whole))
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
-
-
-def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
-    deadline = time.monotonic() + 120
-    while not (path.exists() and text in path.read_text()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -134,26 +98,26 @@ def wait_for(process: subprocess.Popen[str], path: Path, text: str) -> None:
         ({"model__weights": "weights.pth"}, 4, "weights.pth: cannot be read as .pth"),
     ],
 )
-def test_errors_are_one_line_with_the_documented_code(shards, tmp_path, environment, options, code, message):
+def test_errors_are_one_line_with_the_documented_code(shards, tmp_path, options, code, message):
     (tmp_path / "weights.pth").write_bytes(b"no weights")
     if "model__weights" in options:
         options = {"model__weights": tmp_path / "weights.pth"}
-    returned, out, err = finish(start(PLAIN, flags(shards, tmp_path / "run", **options), environment))
+    returned, out, err = finish(start(PLAIN, flags(shards, tmp_path / "run", **options)))
     assert (returned, len(err.splitlines()), out) == (code, 1, "")
     assert message in err
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_debug_shows_where_it_came_from(shards, tmp_path, environment):
+def test_debug_shows_where_it_came_from(shards, tmp_path):
     arguments = [*flags(shards, tmp_path / "run", data__shards="nowhere"), "--debug"]
-    code, _, err = finish(start(PLAIN, arguments, environment))
+    code, _, err = finish(start(PLAIN, arguments))
     assert code == 1
     assert "Traceback" in err
     assert "DataError: nowhere: is not a data set" in err
 
 
-def test_help_tells_every_setting(environment):
-    code, out, _ = finish(start(PLAIN, ["--help"], environment))
+def test_help_tells_every_setting():
+    code, out, _ = finish(start(PLAIN, ["--help"]))
     assert code == 0
     assert "--train.batch_size" in out
     assert "Samples per optimiser step over all ranks" in out

@@ -37,6 +37,8 @@ from shards.errors import ConfigurationError
         (lambda: PipelineConfig(max_bad_samples=4), "pipeline.max_bad_samples has no effect with pipeline.on_bad_sample raise"),
         (lambda: PipelineConfig(on_bad_sample="skip", max_bad_samples=0), "pipeline.max_bad_samples is 0"),
         (lambda: PipelineConfig(backend="torch", decoder="cpu"), "pipeline.decoder has no effect with pipeline.backend torch"),
+        (lambda: PipelineConfig(backend="synthetic", check_crc=False), "pipeline.check_crc has no effect with pipeline.backend synthetic"),
+        (lambda: PipelineConfig(decoder="cpu", hw_decoder_load=0.5), "pipeline.hw_decoder_load has no effect with pipeline.decoder cpu"),
         (lambda: DataConfig(shards="s", limit=0), "data.limit is 0"),
         (lambda: AugmentConfig(crop=(0.5, 0.2)), r"augment.crop is \(0.5, 0.2\)"),
         (lambda: AugmentConfig(crop=(0.5, 1.0), crop_ratio=(2.0, 1.0)), r"augment.crop_ratio is \(2.0, 1.0\)"),
@@ -77,10 +79,14 @@ def whole(**sections) -> Config:
     return Config(run=RunConfig(dir=Path("r")), data=DataConfig(shards="s"), **sections)
 
 
-def test_threads_are_shared_among_the_processes_of_a_machine(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)))
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    assert PipelineConfig().threads_per_process() == 4
+@pytest.mark.parametrize(
+    ("cores", "processes", "threads"),
+    [(16, 1, 16), (16, 4, 4), (16, 32, 1), (4, 4, 4), (5, 4, 1)],
+    ids=["alone", "shared", "crowded", "bound", "five-of-sixteen-for-four"],
+)
+def test_threads_are_shared_among_the_processes_of_a_machine_of_sixteen_cores(monkeypatch, cores, processes, threads):
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert PipelineConfig().threads_per_process() == threads
     assert PipelineConfig(threads=3).threads_per_process() == 3
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "32")
-    assert PipelineConfig().threads_per_process() == 1

@@ -16,6 +16,13 @@ def test_memory_is_used_again_once_nobody_holds_it():
     assert buffers.take().data_ptr() == address
 
 
+def test_only_a_few_pieces_are_kept():
+    buffers = Buffers((2,), torch.float32)
+    held = [buffers.take() for _ in range(20)]
+    held.clear()
+    assert len(buffers._free) == 4
+
+
 def test_a_view_keeps_the_memory():
     buffers = Buffers((4, 3), torch.float16)
     whole = buffers.take()

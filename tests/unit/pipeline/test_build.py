@@ -3,17 +3,23 @@
 import pytest
 from PIL import Image
 
-from engine.pipeline.dali_loader import DaliLoader
-from engine.pipeline.synthetic_loader import SyntheticLoader
-from engine.pipeline.torch_loader import TorchLoader
+from engine.config import PipelineConfig
 from shards.errors import ConfigurationError
 from tests.conftest import pack, write_celeba
 from tests.loading import open_loader
 
 
-def test_each_backend_has_its_loader(shards):
-    kinds = {backend: type(open_loader(shards, backend=backend)) for backend in ("dali", "torch", "synthetic")}
-    assert kinds == {"dali": DaliLoader, "torch": TorchLoader, "synthetic": SyntheticLoader}
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decoder": "gpu"}, "pipeline.decoder gpu has no effect: the run is on cpu"),
+        ({"hw_decoder_load": 0.9}, "pipeline.hw_decoder_load has no effect: the run is on cpu"),
+    ],
+)
+def test_settings_for_a_gpu_need_one(shards, options, message):
+    PipelineConfig(**options)
+    with pytest.raises(ConfigurationError, match=message):
+        open_loader(shards, **options)
 
 
 @pytest.mark.parametrize(

@@ -99,11 +99,43 @@ def test_a_state_of_other_batches_is_refused_with_every_difference(shards):
         "run.seed was 4, is 3",
         "train.batch_size was 4, is 8",
         "augment.mirror was True, is False",
-        "image_size was 32, is 64",
+        "image_size was (32, 32), is (64, 64)",
     ):
         assert difference in str(caught.value)
-    with pytest.raises(CheckpointError, match="the loader's state is damaged"):
-        loader.load_state_dict({"epoch": 1})
+    good = loader.state_dict()
+    for change in ({"epoch": -1}, {"step": 8}, {"epoch": 1.5}, {"step": "1"}, {"step": True}, {"fingerprint": None}, {"fingerprint": [1]}):
+        with pytest.raises(CheckpointError, match="the loader's state is damaged"):
+            loader.load_state_dict(good | change)
+    with pytest.raises(ValueError, match="epoch 0, step 8: expected 0 or more, and 0 to 7"):
+        loader.seek(0, 8)
+
+
+def test_what_is_the_same_in_other_words_is_accepted_and_what_is_not_is_not(shards):
+    state = open_loader(shards, image_size=64).state_dict()
+    open_loader(shards, image_size=(64, 64), decoder="cpu").load_state_dict(state)
+    windows = open_loader(shards, order={"shuffle": "window", "window_shards": 2}).state_dict()
+    with pytest.raises(CheckpointError, match=r"pipeline.window_shards was 2, is 3"):
+        open_loader(shards, order={"shuffle": "window", "window_shards": 3}).load_state_dict(windows)
+    with pytest.raises(CheckpointError, match=r"tasks was Young Black_Hair Male, is Young Black_Hair$|tasks was"):
+        open_loader(shards, columns=COLUMNS[:2]).load_state_dict(state)
+
+
+class StopError(Exception):
+    """Comes at the wrong moment, as Ctrl-C does."""
+
+
+@pytest.mark.parametrize("where", ["engine.pipeline.finisher.Finisher.__call__", "engine.pipeline.read_ahead.ReadAhead.take"])
+def test_after_an_interruption_the_same_batch_comes_and_is_whole(shards, monkeypatch, where):
+    whole = batches(5, shards)
+    with open_loader(shards) as stream:
+        assert same(next(stream), whole[0])
+        with monkeypatch.context() as patch:
+            patch.setattr(where, lambda *_: (_ for _ in ()).throw(StopError()))
+            with pytest.raises(StopError):
+                for _ in range(5):
+                    next(stream)
+        epoch_step = stream.state_dict()["step"]
+        assert all(same(next(stream), batch) for batch in whole[epoch_step:])
 
 
 def test_settings_that_do_not_change_the_batches_may_change_on_the_way(shards):

@@ -1,5 +1,6 @@
 """From ids to bytes."""
 
+import errno
 import os
 import shutil
 
@@ -70,8 +71,8 @@ def test_a_flipped_bit_is_named_by_shard_and_key(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda path: path.unlink(), "its shard cannot be opened .No such file"),
-        (lambda path: os.truncate(path, path.stat().st_size - 512), "its shard has [0-9]+ bytes, the manifest says"),
+        (lambda path: path.unlink(), "cannot be read: its shard cannot be opened .No such file"),
+        (lambda path: os.truncate(path, path.stat().st_size - 512), "cannot be read: its shard has [0-9]+ bytes, the manifest says"),
         (lambda path: path.write_bytes(b"x" * path.stat().st_size), "is damaged"),
     ],
     ids=["deleted", "truncated", "replaced"],
@@ -113,10 +114,51 @@ def test_damaged_samples_are_skipped_up_to_a_budget(copy):
         assert black.shape == (218, 178, 3)
         assert not black.any()
     assert list(bad.reasons) == [17, 3]
-    assert [(key, shard[:5]) for shard, key, _ in bad.news()] == [(dataset.key(17), "train"), (dataset.key(3), "train")]
-    assert bad.news() == []
-    with pytest.raises(DataError, match=f"image '{dataset.key(40)}' is damaged .*; it is one more than pipeline.max_bad_samples 2 allows"):
-        source.read(np.arange(50))
+    assert [(key, shard[:5]) for shard, key, _ in bad.named()] == [(dataset.key(17), "train"), (dataset.key(3), "train")]
+    known = f"{dataset.key(17)}, {dataset.key(3)}"
+    wanted = f"image '{dataset.key(40)}' is damaged .*; it is one more than .*max_bad_samples 2 allows, after {known};"
+    for _ in range(2):
+        with pytest.raises(DataError, match=wanted):
+            source.read(np.arange(50))
+
+
+def test_the_second_try_raises_like_the_first(copy):
+    dataset = ShardDataset(copy)
+    damage(dataset, 17)
+    source = ByteSource(dataset, check_crc=True)
+    for _ in range(2):
+        with pytest.raises(DataError, match="is damaged"):
+            source.read(np.array([17]))
+
+
+@pytest.mark.parametrize("num_valid", [0, 1, 2])
+def test_padding_is_the_last_sample_and_its_damage_is_not_told(copy, num_valid):
+    dataset = ShardDataset(copy)
+    ids = np.array([9, 17, 17, 17])[2 - num_valid :]
+    bad = BadSamples(dataset, budget=1)
+    source = ByteSource(dataset, check_crc=True, bad_samples=bad)
+    whole = source.read(ids, num_valid)
+    last = source.read(np.array([17])).images[0].tobytes()
+    assert [data.tobytes() for data in whole.images[num_valid:]] == [last] * 2
+    damage(dataset, 17)
+    damaged = source.read(ids, num_valid)
+    assert damaged.bad == ([num_valid - 1] if num_valid else [])
+    assert list(bad.reasons) == ([17] if num_valid else [])
+    assert not simplejpeg.decode_jpeg(damaged.images[-1]).any()
+
+
+def test_running_out_of_descriptors_is_no_damage(shards, monkeypatch):
+    dataset = ShardDataset(shards)
+    bad = BadSamples(dataset, budget=10)
+    source = ByteSource(dataset, check_crc=True, bad_samples=bad)
+
+    def fail(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(DataError, match=r"\.tar: cannot be read .Too many open files"):
+        source.read(np.arange(3))
+    assert bad.reasons == {}
 
 
 def test_a_shard_that_will_be_read_from_end_to_end_is_asked_for_piece_by_piece(shards, monkeypatch):

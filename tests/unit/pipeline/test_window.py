@@ -53,6 +53,20 @@ def test_seeds_differ_and_a_part_is_the_same_as_of_the_whole():
         assert shuffle(np.arange(begin, min(begin + 5, 44))).tolist() == whole[begin : begin + 5].tolist()
 
 
+def test_which_shards_and_positions_belong_to_a_window():
+    sizes = [5, 9, 2, 14, 7]
+    shuffle = WindowShuffle(np.array(sizes), 2, np.random.SeedSequence(3))
+    assert shuffle.num_windows == 3
+    begins = np.cumsum([0, *sizes[:-1]]).tolist()
+    whole = shuffled(sizes, 2, 3)
+    for window in range(3):
+        shards = [begins.index(first) for first in shuffle.first_of_shards(window).tolist()]
+        positions = [position for position in range(37) if shuffle.window_at(position) == window]
+        assert sorted(whole[positions].tolist()) == sorted(
+            sample for shard in shards for sample in range(begins[shard], begins[shard] + sizes[shard])
+        )
+
+
 def test_a_window_needs_a_shard():
     with pytest.raises(ValueError, match="window_shards is 0"):
         WindowShuffle(np.array([3]), 0, np.random.SeedSequence(0))

@@ -4,6 +4,7 @@ import itertools
 import math
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,54 +15,79 @@ from torchvision.transforms.v2.functional import horizontal_flip, resize
 
 from engine.pipeline.augmentation import Colours, Variation
 from engine.pipeline.bad_samples import BadSamples
+from engine.pipeline.batch import Batch
 from engine.pipeline.imagenet import MEAN, STD
-from engine.pipeline.loader import Loader
-from engine.pipeline.plan import Plan
+from engine.pipeline.plan import Part, Plan
 from engine.pipeline.source import ByteSource
 from shards.errors import DataError, DropstreamError
 
 _UNLIMITED = 2**62
-_TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
 _MIDDLE = 128.0
-_Made = tuple[Tensor, dict[int, str]]
-"""Images, and place -> what is wrong with the sample there."""
+_TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
 
 
-class TorchLoader(Loader):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """What a process sends."""
+
+    part: Part
+    images: Tensor
+    """[n, 3, height, width]."""
+    bad: dict[int, str]
+    """Place -> what is wrong with the sample there."""
+
+
+class TorchStream:
     """Decodes in the processes of a DataLoader, a batch each."""
 
-    def _start(self, number: int) -> None:
+    def __init__(self, plan: Plan, bad_samples: BadSamples, number: int) -> None:
+        """Start the processes.
+
+        Args:
+            plan: What to load.
+            bad_samples: Takes note of damaged samples.
+            number: First batch, counted from the first of epoch 0.
+        """
         # A fork would copy the locks of this process's threads as they happen to be. The server imports once for all.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
         loader = DataLoader(
-            _Batches(self._plan),
+            _Batches(plan),
             batch_size=None,
             sampler=itertools.count(number),  # pyrefly: ignore[bad-argument-type] (any iterable will do)
-            num_workers=self._plan.config.threads_per_process(),
-            prefetch_factor=self._plan.config.prefetch,
+            num_workers=plan.config.threads_per_process(),
+            prefetch_factor=plan.config.prefetch,
             multiprocessing_context=context,
         )
-        self._batches: Iterator[_Made | DropstreamError] = iter(loader)
-        # The processes end with their iterator.
-        self._resources.callback(delattr, self, "_batches")
+        self._plan = plan
+        self._bad_samples = bad_samples
+        self._made: Iterator[_Made | DropstreamError] | None = iter(loader)
 
-    def _next_images(self) -> tuple[Tensor, list[int]]:
+    def next(self) -> Batch:
+        """Return the next batch.
+
+        Raises:
+            DataError: A sample is damaged, and the message names shard and key; or a process has ended.
+        """
+        if self._made is None:
+            raise ValueError("the stream is closed")
         try:
-            made = next(self._batches)
+            made = next(self._made)
         except RuntimeError as error:
-            raise DataError(f"{self._plan.dataset.folder}: a loading process ended ({error})") from error
+            raise DataError(f"{self._plan.dataset.folder}: a loading process failed ({str(error).splitlines()[0]})") from error
         if isinstance(made, DropstreamError):
             raise made
-        images, bad = made
-        ids = self._plan.slice(self._number).ids
-        for place, reason in bad.items():
-            if int(ids[place]) not in self.bad_samples:
-                self.bad_samples.add(int(ids[place]), reason)
-        device = self._plan.place.device
+        for place, reason in made.bad.items():
+            self._bad_samples.add(int(made.part.ids[place]), reason)
+        images, device = made.images, self._plan.place.device
         if device.type != "cpu":
             images = images.pin_memory().to(device, non_blocking=True)
-        return images.to(memory_format=torch.channels_last if self._plan.channels_last else torch.contiguous_format), list(bad)
+        memory_format = torch.channels_last if self._plan.channels_last else torch.contiguous_format
+        return self._plan.batch(made.part, images.to(memory_format=memory_format), list(made.bad))
+
+    def close(self) -> None:
+        """End the processes: they end with their iterator."""
+        self._made = None
 
 
 class _Batches(Dataset[_Made | DropstreamError]):
@@ -83,22 +109,20 @@ class _Batches(Dataset[_Made | DropstreamError]):
         if self._source is None:
             self._source = ByteSource(self._plan.dataset, check_crc=self._plan.config.check_crc, bad_samples=self._bad)
         part = self._plan.part(number)
-        encoded = self._source.read(part.ids)
-        size = self._plan.config.size()
+        encoded = self._source.read(part.ids, part.num_valid)
         batch = torch.empty(len(part.ids), 3, *self._plan.size(), dtype=self._plan.dtype())
         for place, (sample_id, data) in enumerate(zip(part.ids.tolist(), encoded.images, strict=True)):
-            if sample_id in self._bad:
-                batch[place] = _normalised(torch.zeros(3, 1, 1))
-                continue
             try:
-                pixels = decode_jpeg(torch.from_numpy(np.array(data)), ImageReadMode.RGB, apply_exif_orientation=True)
+                if place not in encoded.bad:
+                    pixels = decode_jpeg(torch.from_numpy(np.array(data)), ImageReadMode.RGB, apply_exif_orientation=True)
+                    batch[place] = _normalised(_varied(pixels, part.variation, place, self._plan.config.size()))  # pyrefly: ignore[bad-argument-type]
+                    continue
             except RuntimeError as error:
-                self._bad.add(sample_id, f"cannot be decoded ({error})", error)
-                batch[place] = _normalised(torch.zeros(3, 1, 1))
-                continue
-            batch[place] = _normalised(_varied(pixels, part.variation, place, size))  # pyrefly: ignore[bad-argument-type] (one in, one out)
-        bad = {place: self._bad.reasons[sample_id] for place, sample_id in enumerate(part.ids.tolist()) if sample_id in self._bad}
-        return batch, bad
+                self._bad.add(sample_id, f"cannot be decoded ({str(error).splitlines()[0]})", error)
+            batch[place] = _normalised(torch.zeros(3, 1, 1))
+        valid = part.ids[: part.num_valid].tolist()
+        bad = {place: self._bad.reasons[sample_id] for place, sample_id in enumerate(valid) if sample_id in self._bad}
+        return _Made(part=part, images=batch, bad=bad)
 
 
 def _varied(pixels: Tensor, variation: Variation, place: int, size: tuple[int, int] | None) -> Tensor:
