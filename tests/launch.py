@@ -165,7 +165,7 @@ def _become(request: dict[str, Any]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
     for descriptor, name in ((0, os.devnull), (1, "out"), (2, "err")):
-        # The folder does not change what /dev/null is.
+        # An absolute name stays what it is.
         opened = os.open(Path(request["folder"]) / name, os.O_RDWR | os.O_CREAT, 0o644)
         os.dup2(opened, descriptor)
         os.close(opened)

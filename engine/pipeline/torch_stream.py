@@ -3,6 +3,8 @@
 import itertools
 import math
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -58,6 +60,7 @@ class TorchStream:
             num_workers=plan.config.threads_per_process(),
             prefetch_factor=plan.config.prefetch,
             multiprocessing_context=context,
+            worker_init_fn=_end_with_the_run,
         )
         self._plan = plan
         self._bad_samples = bad_samples
@@ -88,6 +91,13 @@ class TorchStream:
     def close(self) -> None:
         """End the processes: they end with their iterator."""
         self._made = None
+
+
+def _end_with_the_run(_: int) -> None:
+    """End this process when the one that it loads for is killed: torch watches the fork server instead, which outlives it."""
+    run = multiprocessing.parent_process()
+    if run is not None:
+        threading.Thread(target=lambda: (run.join(), os._exit(1)), daemon=True).start()
 
 
 class _Batches(Dataset[_Made | DropstreamError]):

@@ -51,7 +51,10 @@ def test_close_ends_the_thread_and_drops_what_waits():
         return number
 
     ahead = ReadAhead(work, first=0, depth=50)
+    taker = threading.Thread(target=ahead.take)
+    taker.start()
     assert started.wait(10)
     release.set()
+    taker.join(10)
     ahead.close()
     assert threading.active_count() == before
