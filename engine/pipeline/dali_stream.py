@@ -62,14 +62,7 @@ class DaliStream:
         Raises:
             DataError: A sample is damaged; the message names shard and key.
         """
-        try:
-            images = self._graph.run()
-        except RuntimeError as error:
-            self._note_failures(error)
-            # The samples that DALI choked on are known now, and left out.
-            self.close()
-            self._start(self._number)
-            images = self._graph.run()
+        images = self._run_graph()
         ready = self._in_flight.popleft()
         self._number += 1
         return self._plan.batch(ready.part, self._finish(images, ready.part.variation), ready.encoded.bad)
@@ -103,6 +96,16 @@ class DaliStream:
                 raise DataError(f"DALI cannot be started ({in_one_line(error)})") from error
             started.callback(self._graph.close)
             self._resources = started.pop_all()
+
+    def _run_graph(self) -> Tensor | list[Tensor]:
+        while True:
+            try:
+                return self._graph.run()
+            except RuntimeError as error:
+                self._note_failures(error)
+                # The samples that DALI choked on are known now, and left out.
+                self.close()
+                self._start(self._number)
 
     def _read(self, number: int) -> _Ready:
         """Read a batch; the read-ahead's thread calls this, so that the thread that trains finds everything made."""

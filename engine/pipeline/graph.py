@@ -91,10 +91,10 @@ class Graph:
         Raises:
             RuntimeError: An image cannot be decoded; the graph cannot be used any more.
         """
-        # On a GPU the outputs are ordered on torch's stream: nobody waits on the host.
         if self._pipeline is None:
             raise ValueError("the graph is closed")
         device_id = self._options.device_id
+        # On a GPU the outputs are ordered on torch's stream: nobody waits on the host.
         (images,) = self._pipeline.run(None if device_id is None else torch.cuda.current_stream(device_id))
         if not images.is_dense_tensor():
             return [torch.from_dlpack(image) for image in images]

@@ -38,8 +38,6 @@ class Part:
     """[n, T]; -1 in the padding."""
     num_labelled: NDArray[np.float32]
     """[T] labelled samples in the whole global batch."""
-    sizes: NDArray[np.int64]
-    """[n, 2] height and width of the images."""
     variation: Variation
     """What happens to the images."""
 
@@ -80,7 +78,6 @@ class Plan:
             num_valid=own.num_valid,
             labels=labels,
             num_labelled=(self._labels(ids) >= 0).sum(0, dtype=np.float32),
-            sizes=sizes,
             variation=augmentation.draw(epoch, step, sizes),
         )
 

@@ -100,6 +100,19 @@ def test_skipped_samples_leave_a_black_image_without_labels_and_all_else_as_it_w
     capfd.readouterr()
 
 
+@pytest.mark.parametrize("prefetch", [1, 4])
+def test_one_bad_image_after_the_other_is_left_out(shards, copy, prefetch, capfd):
+    dataset, whole = ShardDataset(copy), batches(6, shards)
+    for number, batch in enumerate(whole):
+        write_gif(dataset, int(batch.ids[number]))
+    loaded = batches(6, copy, check_crc=False, on_bad_sample="skip", prefetch=prefetch)
+    for number, (expected, batch) in enumerate(zip(whole, loaded, strict=True)):
+        good = [place for place in range(8) if place != number]
+        assert batch.num_skipped == 1
+        assert torch.equal(batch.images[good], expected.images[good])
+    capfd.readouterr()
+
+
 def test_images_of_different_sizes_make_batches(tmp_path):
     source = write_celeba(tmp_path / "celeba", num_images=24)
     for number, path in enumerate(sorted((source / "img_align_celeba").iterdir())):
