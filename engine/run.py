@@ -14,6 +14,7 @@ from engine.command_line import to_yaml
 from engine.config import AugmentConfig, Config
 from engine.data import Data, open_data
 from engine.dst.build import build_scheduler
+from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.optimizer import build_optimizer
 from engine.loop.parts import Parts
 from engine.loop.trainer import Trainer
@@ -41,6 +42,12 @@ def run(config: Config) -> None:
     accelerator = _accelerator(config)
     data = open_data(config.data)
     _check(config, data, accelerator)
+    with lost_ranks_told(accelerator):
+        _train(config, accelerator, data, started)
+    accelerator.end_training()
+
+
+def _train(config: Config, accelerator: Accelerator, data: Data, started: str) -> None:
     parts = _build_parts(config, accelerator, data)
     # Only when everything is built: a start that fails leaves no folder behind.
     if accelerator.is_main_process:
@@ -56,7 +63,6 @@ def run(config: Config) -> None:
                 reporter.print(warning)
         emit(run_record(parts, trainer, data.tasks, started))
         trainer.fit()
-    accelerator.end_training()
 
 
 def _ignore(_record: Record) -> None:

@@ -8,7 +8,7 @@ import sys
 from engine.command_line import parse
 from engine.run import run
 from shards.command import DEBUG_FLAG, with_exit_code
-from shards.errors import DataError, DropstreamError
+from shards.errors import DataError, DropstreamError, RankLostError
 
 _PR_SET_PDEATHSIG = 1
 
@@ -25,8 +25,8 @@ def _train() -> None:
     try:
         run(parse([argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]))
     except DropstreamError as error:
-        # All ranks find the same mistake, and one tells it; a damaged sample may have met any one of them.
-        if os.environ.get("RANK", "0") != "0" and not isinstance(error, DataError):
+        # All ranks find the same mistake, and one tells it; a damaged sample or a lost rank may be known to any one of them.
+        if os.environ.get("RANK", "0") != "0" and not isinstance(error, DataError | RankLostError):
             sys.exit(error.exit_code)
         raise
 

@@ -5,6 +5,7 @@
     ├── DataError            exit 3   a missing, damaged or inconsistent input or shard
     ├── CheckpointError      exit 4   weights or a checkpoint that cannot be used
     ├── DivergenceError      exit 1   a loss that is no finite number any more
+    ├── RankLostError        exit 1   another process of the run has ended
     └── Interrupted          exit 75  stopped by a signal; the run can be resumed
 
 Each message is one line: what is wrong, where (path, shard, row or key) and what to do about it.
@@ -41,6 +42,10 @@ class CheckpointError(DropstreamError):
 
 class DivergenceError(DropstreamError):
     """Training produced a loss that is not a finite number."""
+
+
+class RankLostError(DropstreamError):
+    """Another process of the same run has ended, and took this one with it."""
 
 
 class Interrupted(DropstreamError):  # noqa: N818 (not an error: the run did as it was told)

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import weakref
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class ByteSource:
         self._check_crc = check_crc
         self._bad_samples = bad_samples or BadSamples(dataset, budget=0)
         self._open: OrderedDict[int, int] = OrderedDict()
+        # Also when nobody closes it: descriptors are plain numbers, which Python does not give back by itself.
+        weakref.finalize(self, _close_all, self._open)
 
     def read(self, ids: NDArray[np.int64], num_valid: int | None = None) -> Encoded:
         """Return each sample's JPEG bytes.
@@ -101,8 +104,7 @@ class ByteSource:
 
     def close(self) -> None:
         """Close the shards."""
-        while self._open:
-            os.close(self._open.popitem()[1])
+        _close_all(self._open)
 
     def _advise(self, shard: int, offset: int, size: int) -> None:
         try:
@@ -159,3 +161,8 @@ class ByteSource:
             os.close(descriptor)
             raise _DamageError(f"cannot be read: its shard has {found} bytes, the manifest says {wanted}")
         return descriptor
+
+
+def _close_all(descriptors: OrderedDict[int, int]) -> None:
+    while descriptors:
+        os.close(descriptors.popitem()[1])

@@ -15,7 +15,7 @@ from shards.errors import DataError
 from shards.manifest import dump_manifest, load_manifest
 from shards.tar import BLOCK
 from tests.conftest import pack, write_celeba
-from tests.damage import SHARD, digests, flip
+from tests.damage import SHARD, digests, flip, samples
 from tests.faults.test_damage import CUTS, cut_at
 from tests.integration.conftest import flags
 from tests.loading import batches
@@ -116,6 +116,25 @@ def test_f18_the_manifest_and_arrays_of_another_packing_whose_shards_are_as_larg
     with pytest.raises(DataError, match=r"train-00000\d\.tar: image '\d{6}' is damaged|\.tar: has \d+ bytes, the manifest says") as caught:
         batches(1, copy)
     assert "\n" not in str(caught.value)
+
+
+def test_f18_other_shards_of_the_same_names_and_sizes(copy, refused):
+    for path in sorted(copy.glob("*.tar")):
+        data = bytearray(path.read_bytes())
+        # The same images, each turned by a byte within its place: as large, and another packing's for all that the index knows.
+        for sample in samples(path):
+            begin, end = sample.image.data_at, sample.image.data_at + sample.image.size
+            data[begin:end] = data[begin + 1 : end] + data[begin : begin + 1]
+        path.write_bytes(data)
+    assert refused().endswith(
+        "is damaged (its checksum differs from the index), as most that were tried; the shards are not those that the index means"
+    )
+
+
+def test_a_damaged_shard_among_sound_ones_is_no_foreign_data_set(copy):
+    path = copy / SHARD
+    path.write_bytes(bytes(path.stat().st_size))
+    assert len(open_data(DataConfig(shards=str(copy), tasks=("Young",))).dataset) == 80
 
 
 def edited(fields: dict) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """From ids to bytes."""
 
 import errno
+import gc
 import os
 import shutil
 
@@ -58,6 +59,16 @@ def test_few_files_are_open_and_none_after_close(shards, monkeypatch):
         assert open_files() == before + 2
     source.close()
     assert open_files() == before
+
+
+def test_a_source_that_is_dropped_gives_its_files_back(shards):
+    before = open_files()
+    source = ByteSource(ShardDataset(shards), check_crc=True)
+    source.read(np.arange(80))
+    assert open_files() > before
+    del source
+    gc.collect()
+    assert open_files() <= before
 
 
 def test_a_flipped_bit_is_named_by_shard_and_key(copy):
