@@ -52,6 +52,9 @@ class Advice:
         if self._window is None:
             self._queue(epoch, window)
         if self._window != (epoch, window):
+            if self._window is not None:
+                # Windows of a step or two: what could not be asked for in time is being read by now.
+                self._shards.clear()
             self._window = epoch, window
             self._queue(*((epoch, window + 1) if window + 1 < num_windows else (epoch + 1, 0)))
         for _ in range(min(_SHARDS_PER_STEP, len(self._shards))):

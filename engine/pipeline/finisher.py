@@ -1,6 +1,6 @@
 """The end of the pipeline on a CPU: decoded images to a batch, in torch, on several threads.
 
-torch resizes uint8 images three to four times as fast as DALI's CPU operator, with the same filter up to rounding.
+torch resizes uint8 images several times as fast as DALI's CPU operator, with the same filter up to rounding.
 """
 
 from collections.abc import Iterator, Sequence

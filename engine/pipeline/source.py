@@ -44,7 +44,7 @@ class ByteSource:
     """Reads samples' JPEG bytes.
 
     With `pread`, not through a mapping: a shard that is cut short, or a disk that fails, is then an error that can be named, where a
-    mapping would end the process with SIGBUS. On one thread it is a tenth slower, with checksums.
+    mapping would end the process with SIGBUS. On one thread it is a sixth slower, with checksums.
     """
 
     def __init__(self, dataset: ShardDataset, *, check_crc: bool, bad_samples: BadSamples | None = None) -> None:

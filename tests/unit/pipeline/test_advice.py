@@ -66,6 +66,15 @@ def test_in_windows_whole_shards_are_asked_for_one_window_ahead_once_an_epoch(ma
     assert asked.samples == []
 
 
+def test_where_windows_pass_faster_than_they_can_be_asked_for_nothing_piles_up(many_shards):
+    order = {"shuffle": "window", "window_shards": 4, "batch_size": 16}
+    plan = open_loader(many_shards, order=order)._plan
+    advice = Advice(plan, Asked(plan), 0)
+    for number in range(200):
+        advice.give(number)
+        assert len(advice._shards) <= 2 * 4
+
+
 def test_of_listed_samples_the_rest_of_their_shards_is_not_asked_for(many_shards):
     order = {"shuffle": "window", "window_shards": 2, "batch_size": 2, "ids": np.arange(0, 52, 5)}
     plan = open_loader(many_shards, order=order)._plan
