@@ -52,10 +52,10 @@ class Advice:
         if self._window is None:
             self._queue(epoch, window)
         if self._window != (epoch, window):
-            if self._window is not None:
-                # Windows of a step or two: what could not be asked for in time is being read by now.
-                self._shards.clear()
             self._window = epoch, window
+            # Where windows have a step or two only, what could not be asked for in time has been read by now.
+            while len(self._shards) > (order.window_shards or 0):
+                self._shards.popleft()
             self._queue(*((epoch, window + 1) if window + 1 < num_windows else (epoch + 1, 0)))
         for _ in range(min(_SHARDS_PER_STEP, len(self._shards))):
             self._source.advise_shard(self._shards.popleft())
