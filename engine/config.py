@@ -1,9 +1,9 @@
 """Every knob of a run, on one page: a frozen dataclass per section, a docstring with its unit under each field."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from shards.errors import ConfigurationError
 from shards.storage.folder import is_url
@@ -25,6 +25,10 @@ Trunk = Literal["vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise ConfigurationError(message)
+
+
+def _default(key: Field[Any]) -> object:
+    return key.default if key.default_factory is MISSING else key.default_factory()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,7 +209,9 @@ class ModelConfig:
     trunk: Trunk = "vgg16"
     """Any VGG of torchvision."""
     weights: str = "IMAGENET1K_V1"
-    """Name of torchvision's weights (downloaded once), a local .pth or .safetensors file with torchvision's keys, or `none`."""
+    """Name of torchvision's weights (downloaded once), a local .pth or .safetensors file with torchvision's keys, or `none`: drawn."""
+    weights_seed: int | None = None
+    """Seed of a trunk that is drawn; `None` means `run.seed`. Runs of several seeds share one random trunk with it."""
     train_from: str = "heads"
     """First stage that is trained: `heads` (trunk frozen), a stage such as conv5_1, pool4 or fc6, or `all`."""
     tap: str = "logits"
@@ -213,9 +219,11 @@ class ModelConfig:
     tap_grid: int = 1
     """Side of the grid to which the output of a convolutional stage is averaged before the heads."""
     hidden: tuple[int, ...] = (64,)
-    """Widths of the hidden layers, with ReLU, between tap and heads. Tasks at `tap` share them; a task in `task_taps` has its own."""
+    """Widths of the hidden layers, with ReLU, between tap and heads. Tasks at `tap` share them; one in `task_taps` has its own."""
     task_taps: dict[str, str] = field(default_factory=dict)
     """Task -> stage, for tasks that read another stage than `tap`."""
+    task_hidden: dict[str, str] = field(default_factory=dict)
+    """Task -> widths of hidden layers of its own, joined by `x` (`64x32`) or `none`, for tasks that do not share `hidden`."""
     channels_last: bool = True
     """Memory format of the convolutions; faster on tensor cores and on most CPUs, same results up to rounding."""
     compile: bool = False
@@ -225,6 +233,56 @@ class ModelConfig:
         """Check the ranges."""
         _check(1 <= self.tap_grid <= 64, f"model.tap_grid is {self.tap_grid}, expected 1 to 64")
         _check(all(width > 0 for width in self.hidden), f"model.hidden is {self.hidden}, expected positive widths")
+        _check(self.weights_seed is None or self.weights == "none", "model.weights_seed has no effect: weights are loaded; leave it out")
+        _check(self.weights_seed is None or self.weights_seed >= 0, f"model.weights_seed is {self.weights_seed}, expected at least 0")
+        for task, text in self.task_hidden.items():
+            _check(
+                text == "none" or all(width.isdecimal() and int(width) > 0 for width in text.split("x")),
+                f"model.task_hidden gives {task} {text!r}, expected widths such as 64x32, or none",
+            )
+
+
+def hidden_widths(config: ModelConfig, task: str) -> tuple[int, ...]:
+    """Return the widths of a task's hidden layers."""
+    text = config.task_hidden.get(task)
+    if text is None:
+        return config.hidden
+    return () if text == "none" else tuple(int(width) for width in text.split("x"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeaturesConfig:
+    """What a frozen trunk sees, computed once and trained from."""
+
+    dir: Path | None = None
+    """Folder for the features; `None` runs the trunk in every epoch. What data set, transform, weights, tap and precision have in common
+    is used again."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Type they are stored in; auto is what the trunk computes (`train.precision`), so that nothing is lost."""
+    mirrored: bool = False
+    """Compute those of the mirrored images too, for `augment.mirror`. Twice the time and space."""
+
+    def __post_init__(self) -> None:
+        """Check what has an effect."""
+        changed = [name for name in ("dtype", "mirrored") if getattr(self, name) not in ("auto", False)]
+        _check(self.dir is not None or not changed, f"features.{'/'.join(changed)} has no effect without features.dir; leave it out")
+
+
+Balancer = Literal[
+    "none",
+    "torchjd.equal",
+    "torchjd.uncertainty",
+    "torchjd.dwa",
+    "torchjd.famo",
+    "torchjd.pcgrad",
+    "torchjd.cagrad",
+    "torchjd.upgrad",
+    "torchjd.nash_mtl",
+]
+GRADIENT_BALANCERS = ("torchjd.pcgrad", "torchjd.cagrad", "torchjd.upgrad", "torchjd.nash_mtl")
+"""They balance the tasks' gradients, not their losses."""
+ALL_TASK_BALANCERS = ("torchjd.famo", "torchjd.nash_mtl")
+"""They need every task in every step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,14 +291,30 @@ class LossConfig:
 
     pos_weight: Literal["none", "balanced"] = "none"
     """`balanced` weighs a task's positives by (negatives / positives) of the training split, as if both were equally frequent."""
+    balancer: Balancer = "none"
+    """How tasks are weighed against one another, by TorchJD (`pip install 'dropstream[balance]'`). `none` and `equal`: the mean over all
+    tasks. By their losses: `uncertainty` (Kendall 2018), `dwa` (Liu 2019), `famo` (Liu 2023; scheduler mtl only). By their gradients on
+    the layers they share: `pcgrad` (Yu 2020), `cagrad` (Liu 2021), `upgrad` (Quinton & Rey 2024), `nash_mtl` (Navon 2022; mtl only)."""
+
+
+SCHEDULER_USES = {
+    "dst": ("depth", "count", "incompleteness", "stagnancy", "regulariser", "count_of", "granularity"),
+    "mtl": (),
+    "stl": (),
+    "random": ("rate", "granularity"),
+    "drop_balanced": ("rate", "floor", "granularity"),
+    "static": ("weights", "weights_of"),
+}
+"""Scheduler -> settings that it has a use for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchedulerConfig:
     """Which tasks are trained when."""
 
-    name: Literal["dst", "mtl"] = "dst"
-    """`dst`: Dropped Scheduled Task; `mtl`: all tasks in every step."""
+    name: Literal["dst", "mtl", "stl", "random", "drop_balanced", "static"] = "dst"
+    """`dst`: Dropped Scheduled Task; `mtl`: all tasks in every step; `stl`: the run's only task; `random`: each task is dropped at a
+    fixed rate; `drop_balanced`: tasks that were dropped often are trained more; `static`: no dropping, a fixed weight on each loss."""
     depth: float = 0.2
     """DST: weight of the depth metric. The five weights sum to 1."""
     count: float = 0.2
@@ -254,21 +328,42 @@ class SchedulerConfig:
     count_of: Literal["labelled", "positive"] = "labelled"
     """DST: what the count metric counts in the training split."""
     granularity: Literal["step", "epoch"] = "step"
-    """DST: how often a new set of active tasks is drawn."""
+    """`dst`, `random`, `drop_balanced`: how often a new set of active tasks is drawn."""
+    rate: float = 0.3
+    """`random`, `drop_balanced`: p, the probability with which a task is dropped (`drop_balanced`: at first), 0 to below 1."""
+    floor: float = 0.05
+    """`drop_balanced`: least probability with which a task is trained, above 0 and below 1 - rate."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """`static`: task -> factor on its loss, above 0; every task of the run has one."""
+    weights_of: Path | None = None
+    """`static`: folder of a finished run of the same tasks; each task's mean P over its epochs is the factor."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        weights = self.weights()
-        _check(all(weight >= 0 for weight in weights), f"scheduler: the five weights are {weights}, expected none below 0")
-        _check(abs(sum(weights) - 1) < 1e-6, f"scheduler: the five weights sum to {sum(weights):g}, expected 1")
-        if self.name == "mtl":
-            default = SchedulerConfig()
-            changed = [name for name in self.__slots__ if name != "name" and getattr(self, name) != getattr(default, name)]
-            _check(not changed, f"scheduler.{'/'.join(changed)} has no effect with scheduler.name mtl; leave it out")
+        mixture = (self.depth, self.count, self.incompleteness, self.stagnancy, self.regulariser)
+        _check(all(weight >= 0 for weight in mixture), f"scheduler: the five weights are {mixture}, expected none below 0")
+        _check(abs(sum(mixture) - 1) < 1e-6, f"scheduler: the five weights sum to {sum(mixture):g}, expected 1")
+        _check(0 <= self.rate < 1, f"scheduler.rate is {self.rate}, expected 0 to below 1")
+        _check(0 < self.floor <= 1, f"scheduler.floor is {self.floor}, expected above 0 and at most 1")
+        for task, weight in self.weights.items():
+            _check(0 < weight < float("inf"), f"scheduler.weights gives {task} {weight}, expected a number above 0")
+        self._check_effect()
 
-    def weights(self) -> tuple[float, float, float, float, float]:
-        """Return the weights of depth, count, incompleteness, stagnancy and regulariser."""
-        return (self.depth, self.count, self.incompleteness, self.stagnancy, self.regulariser)
+    def _check_effect(self) -> None:
+        """Refuse what cannot take effect."""
+        changed = [key.name for key in fields(self) if key.name != "name" and getattr(self, key.name) != _default(key)]
+        useless = [name for name in changed if name not in SCHEDULER_USES[self.name]]
+        _check(not useless, f"scheduler.{'/'.join(useless)} has no effect with scheduler.name {self.name}; leave it out")
+        _check("count_of" not in changed or self.count > 0, "scheduler.count_of has no effect with scheduler.count 0; leave it out")
+        _check(
+            self.name != "drop_balanced" or self.floor < 1 - self.rate,
+            f"scheduler.floor is {self.floor}, expected below 1 - scheduler.rate = {1 - self.rate:g}: every probability would be the floor",
+        )
+        given = len([name for name in changed if name in SCHEDULER_USES["static"]])
+        _check(
+            self.name != "static" or given == 1,
+            "scheduler.name static takes its weights from scheduler.weights or from scheduler.weights_of; give one of them",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -328,6 +423,12 @@ class ReportConfig:
     """auto: live line and tables on a terminal, plain lines elsewhere."""
     every: int = 10
     """Steps between reports of loss and speed; the steps between are never synchronised with the host."""
+    threshold: Literal["half", "val"] = "half"
+    """Probability above which a task is answered "present": 0.5, or that of the largest balanced accuracy in the last evaluation on val,
+    task by task. Val's own figures are then optimistic, and test's can be worse than at 0.5 where val is small or differs from test."""
+
+    page: bool = True
+    """Draw report.html at the end; tools/report draws it at any time."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -343,6 +444,7 @@ class Config:
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -368,7 +470,45 @@ class Config:
             not (frozen and self.optimizer.trunk_lr is not None),
             "optimizer.trunk_lr has no effect with model.train_from heads; leave it out",
         )
+        if self.features.dir is not None:
+            self._check_features()
+        if self.loss.balancer != "none":
+            self._check_balancer()
         same = [name for name, tap in self.model.task_taps.items() if tap == self.model.tap]
         _check(not same, f"model.task_taps gives {', '.join(same)} the stage {self.model.tap}, which is model.tap already; leave it out")
-        unknown = [name for name in self.model.task_taps if self.data.tasks != ("all",) and name not in self.data.tasks]
-        _check(not unknown, f"model.task_taps names {', '.join(unknown)}, which data.tasks lacks")
+        model = self.model
+        mappings = {"model.task_taps": model.task_taps, "model.task_hidden": model.task_hidden, "scheduler.weights": self.scheduler.weights}
+        for key, mapping in mappings.items():
+            unknown = [name for name in mapping if self.data.tasks != ("all",) and name not in self.data.tasks]
+            _check(not unknown, f"{key} names {', '.join(unknown)}, which data.tasks lacks")
+
+    def _check_balancer(self) -> None:
+        """Refuse what a balancer cannot work with; what depends on model, data and ranks is checked when these are there."""
+        name, scheduler = self.loss.balancer, self.scheduler.name
+        _check(scheduler != "stl", f"loss.balancer {name} has no effect with scheduler.name stl: there is one task; leave it out")
+        _check(scheduler != "static", f"loss.balancer {name} and scheduler.name static both weigh the tasks; use one of them")
+        _check(
+            name not in ALL_TASK_BALANCERS or scheduler == "mtl",
+            f"loss.balancer {name} needs every task in every step, and scheduler.name {scheduler} drops tasks; use mtl",
+        )
+        if name in GRADIENT_BALANCERS:
+            _check(
+                self.train.precision != "fp16",
+                f"loss.balancer {name} cannot work with train.precision fp16: the scale of the losses would have to be taken from the "
+                "gradients before they are put together; use bf16",
+            )
+            _check(
+                not self.model.compile,
+                f"loss.balancer {name} needs a backward pass per task, which a compiled model does not allow; leave model.compile out",
+            )
+
+    def _check_features(self) -> None:
+        """Refuse what would make features wrong that are computed once."""
+        why = "so features.dir would be wrong"
+        trained = self.model.train_from
+        _check(trained == "heads", f"model.train_from {trained} changes the trunk, {why}; use heads, or leave features.dir out")
+        _check(self.pipeline.backend != "synthetic", f"pipeline.backend synthetic has no images, {why}; leave it out")
+        mirror = self.augment.mirror
+        _check(self.augment == AugmentConfig(mirror=mirror), f"augment varies the images in every epoch, {why}; leave out all but mirror")
+        _check(self.features.mirrored or not mirror, f"augment.mirror varies the images in every epoch, {why}; add features.mirrored true")
+        _check(mirror or not self.features.mirrored, "features.mirrored has no effect without augment.mirror; leave it out")

@@ -9,6 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+HALF = 0.5
+"""Threshold of the answers where none is chosen."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRecord:
@@ -52,6 +55,8 @@ class RunRecord:
     """Samples per split."""
     versions: dict[str, str]
     """Versions of Python and of the libraries that decide the result."""
+    features: str | None = None
+    """What the trunk saw and was computed before training, in words; None where the trunk runs in every step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,10 +129,14 @@ class TaskMetrics:
     """Samples with a label."""
     num_positive: int
     """Samples labelled 1."""
+    threshold: float | None
+    """Probability above which the answer is "present": 0.5, or chosen on val (`report.threshold val`) for its largest balanced accuracy.
+    Val's own accuracy, balanced accuracy, precision, recall and F1 are then optimistic: only those of test are an estimate. None in a mean
+    over tasks."""
     loss: float | None
     """Mean binary cross-entropy, without any positive weight."""
     accuracy: float | None
-    """Share of right answers at threshold 0.5. Compare with `majority_accuracy`, not with 0.5."""
+    """Share of right answers at the threshold. Compare with `majority_accuracy`, not with 0.5."""
     balanced_accuracy: float | None
     """Mean of the true positive and the true negative rate: 0.5 is chance whatever the class balance."""
     precision: float | None
@@ -135,13 +144,17 @@ class TaskMetrics:
     recall: float | None
     """Found among true positives."""
     f1: float | None
-    """Harmonic mean of precision and recall."""
+    """Harmonic mean of precision and recall at the threshold. Compare with `all_positive_f1`, not with 0.5."""
     auroc: float | None
     """Area under the ROC curve: how well scores rank positives above negatives; 0.5 is chance, no threshold involved."""
     average_precision: float | None
     """Area under the precision-recall curve; chance is the share of positives."""
+    calibration_error: float | None
+    """Expected calibration error, 15 bins: by how much the predicted probabilities of the positive class are off on average, 0 to 1."""
     majority_accuracy: float | None
     """Accuracy of always answering the training split's more frequent class."""
+    all_positive_f1: float | None
+    """F1 of always answering "present": 2 * share of positives / (1 + share of positives)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

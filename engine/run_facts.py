@@ -10,6 +10,7 @@ import nvidia.dali
 import torch
 
 from engine.config import Config
+from engine.loop.features.key import feature_dtype
 from engine.loop.parts import Parts
 from engine.loop.trainer import Trainer
 from engine.model.multitask import MultitaskModel
@@ -26,10 +27,16 @@ _FREE_SETTINGS = (
     "data.cache",
     "data.limit",
     "data.keys",
+    # The scheduler's state holds the weights themselves.
+    "scheduler.weights",
+    "scheduler.weights_of",
+    "features.dir",
+    "features.dtype",
     "train.micro_batch_size",
     "train.checkpoint_every",
     "report.console",
     "report.every",
+    "report.page",
 )
 
 
@@ -50,7 +57,11 @@ def identity(config: Config, batches: dict[str, str], module: MultitaskModel, wo
         free -= {"train.micro_batch_size"}
         settings["number of processes"] = str(world_size)
     # Frozen weights are not in a checkpoint, but must be the same.
-    frozen = {"frozen weights": module.frozen_digest()}
+    frozen = {
+        "frozen weights": module.trunk.frozen_digest(),
+        # Features computed before differ from those of a training batch by rounding.
+        "features": "computed in every step" if config.features.dir is None else f"computed once, {feature_dtype(config)}",
+    }
     return {name: value for name, value in settings.items() if name not in free} | batches | frozen
 
 
@@ -87,7 +98,7 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
         resumed_step=trainer.position.step,
         tasks=parts.module.tasks,
         positive_rates=tasks.positive_rates(),
-        scheduler=config.scheduler.name,
+        scheduler=config.scheduler.name + (f" + {config.loss.balancer}" if config.loss.balancer != "none" else ""),
         model=f"{config.model.trunk} ({weights} weights, {trained}), heads on {config.model.tap}",
         num_parameters=num_parameters,
         num_trainable_parameters=num_trainable,
@@ -99,8 +110,22 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
         epochs=config.train.epochs,
         steps_per_epoch=trainer.steps_per_epoch,
         split_sizes=parts.split_sizes,
-        versions={"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES} | {"dali": nvidia.dali.__version__},
+        features=_features(config, parts.module),
+        versions={"python": platform.python_version()}
+        | {name: version(name) for name in _libraries(config)}
+        | {"dali": nvidia.dali.__version__},
     )
+
+
+def _libraries(config: Config) -> tuple[str, ...]:
+    return _LIBRARIES if config.loss.balancer == "none" else (*_LIBRARIES, "torchjd")
+
+
+def _features(config: Config, module: MultitaskModel) -> str | None:
+    if config.features.dir is None:
+        return None
+    mirrored = ", mirrored too" if config.features.mirrored else ""
+    return f"{', '.join(module.trunk.taps)}, computed once, {str(feature_dtype(config)).removeprefix('torch.')}{mirrored}"
 
 
 def _device_name(device: torch.device) -> str:

@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from engine.loop.predictions import PREDICTIONS, TEMPORARY
 from engine.loop.trainer import CHECKPOINTS, WEIGHTS
 from engine.report.journal import FILE_NAME as JOURNAL
 from engine.report.outputs import REPORT_FILES
 from shards.errors import ConfigurationError
 
 CONFIG_FILE = "config.yaml"
-_OURS = (CONFIG_FILE, JOURNAL, WEIGHTS, f".{WEIGHTS}.tmp", CHECKPOINTS, *REPORT_FILES)
+_OURS = (CONFIG_FILE, JOURNAL, WEIGHTS, f".{WEIGHTS}.tmp", PREDICTIONS, TEMPORARY, CHECKPOINTS, *REPORT_FILES)
 
 
 def prepare_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace"]) -> None:

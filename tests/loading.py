@@ -8,7 +8,7 @@ import torch
 
 from engine.config import AugmentConfig, PipelineConfig
 from engine.pipeline.batch import Batch
-from engine.pipeline.build import build_loader
+from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place
@@ -34,13 +34,15 @@ def open_loader(folder: Path, split: str = "train", *, rank=0, world_size=1, **o
     dataset = ShardDataset(folder)
     threads = {} if options.get("backend") == "synthetic" else {"threads": 1}
     loader = build_loader(
-        dataset,
-        order_of(dataset, split, **order),
-        columns,
-        PipelineConfig(**({"image_size": 64} | threads | options)),
-        Place(rank=rank, world_size=world_size, device=torch.device(device)),
-        augment=AugmentConfig(**augment),
-        channels_last=channels_last,
+        build_plan(
+            dataset,
+            order_of(dataset, split, **order),
+            columns,
+            PipelineConfig(**({"image_size": 64} | threads | options)),
+            Place(rank=rank, world_size=world_size, device=torch.device(device)),
+            augment=AugmentConfig(**augment),
+            channels_last=channels_last,
+        )
     )
     loader.seek(*start)
     return loader

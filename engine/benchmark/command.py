@@ -4,16 +4,20 @@ from typing import Annotated
 
 import tyro
 
+from engine.benchmark.features.benchmark import FeaturesBenchmark, benchmark_features
 from engine.benchmark.index import IndexBenchmark, benchmark_index
 from engine.benchmark.loader.benchmark import benchmark_loader
 from engine.benchmark.loader.options import LoaderBenchmark
 from engine.benchmark.pack import PackBenchmark, benchmark_pack
+from engine.benchmark.step import StepBenchmark, benchmark_step
 from shards import command
 
 Benchmark = (
     Annotated[PackBenchmark, tyro.conf.subcommand("pack", prefix_name=False)]
     | Annotated[IndexBenchmark, tyro.conf.subcommand("index", prefix_name=False)]
     | Annotated[LoaderBenchmark, tyro.conf.subcommand("loader", prefix_name=False)]
+    | Annotated[FeaturesBenchmark, tyro.conf.subcommand("features", prefix_name=False)]
+    | Annotated[StepBenchmark, tyro.conf.subcommand("step", prefix_name=False)]
 )
 
 
@@ -22,11 +26,16 @@ def main() -> None:
     command.run(Benchmark, run_benchmark)
 
 
-def run_benchmark(options: PackBenchmark | IndexBenchmark | LoaderBenchmark) -> None:
+def run_benchmark(options: Benchmark) -> None:
     """Run the benchmark that the options are of."""
-    if isinstance(options, PackBenchmark):
-        benchmark_pack(options)
-    elif isinstance(options, IndexBenchmark):
-        benchmark_index(options)
-    else:
-        benchmark_loader(options)
+    match options:
+        case PackBenchmark():
+            benchmark_pack(options)
+        case IndexBenchmark():
+            benchmark_index(options)
+        case LoaderBenchmark():
+            benchmark_loader(options)
+        case FeaturesBenchmark():
+            benchmark_features(options)
+        case StepBenchmark():
+            benchmark_step(options)

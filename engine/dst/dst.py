@@ -1,29 +1,26 @@
 """Dropped Scheduled Task."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import SchedulerConfig
-from engine.dst.draw import draw_mask
-from engine.dst.history import LossHistory
+from engine.dst.dropping import TaskDropping
 from engine.dst.signals import count_metric, depth_metric, incompleteness_metric, stagnancy_metric
 
 
-class DroppedScheduledTask(LossHistory):
+class DroppedScheduledTask(TaskDropping):
     """P(k, t) = λd·Pd + λc·Pc + λu·Pu + λr·Pr + λb·1, with weights λ >= 0 that sum to 1.
 
-    Pd and Pc stay the same for the whole run; Pu (training incompleteness) and Pr (network stagnancy) follow the losses of
-    finished epochs. Pu is 1 before there is an epoch to look back on, Pr before there are two. The constant keeps every task
-    alive: P >= λb.
+    Pd (depth) and Pc (label count) stay the same for the whole run; Pu (training incompleteness) and Pr (network stagnancy) follow the
+    losses of finished epochs. Pu is 1 before there is an epoch to look back on, Pr before there are two. The constant keeps every
+    task alive: P >= λb. `engine.dst.signals` has the formulas, docs/dst.md a history worked out by hand.
 
     Source: Malhotra, Vatsa and Singh, TMLR 2023. The paper does not publish its weights; the default here is 0.2 each.
     """
 
-    def __init__(self, config: SchedulerConfig, tasks: Sequence[str], depths: Sequence[int], counts: Sequence[int], seed: int) -> None:
+    def __init__(self, config: SchedulerConfig, tasks: Sequence[str], depths: Sequence[int], counts: Sequence[int], *, seed: int) -> None:
         """Compute the constant part.
 
         Args:
@@ -33,26 +30,10 @@ class DroppedScheduledTask(LossHistory):
             counts: [T] training samples per task that count.
             seed: The run's seed.
         """
-        super().__init__(tasks)
+        super().__init__(tasks, seed=seed, granularity=config.granularity)
         self._config = config
-        self._seed = seed
         constant = (depth_metric(np.array(depths, np.float64)), count_metric(np.array(counts, np.float64)), np.ones(len(tasks)))
         self._constant = np.tensordot((config.depth, config.count, config.regulariser), np.stack(constant), axes=1)
-        # P changes once per epoch and is asked for in every step.
-        self._cached = lru_cache(maxsize=1)(self._probabilities)
-
-    def probabilities(self, epoch: int) -> NDArray[np.float64]:
-        """Return [T]: P(k, t) of an epoch, from the epochs before it."""
-        return self._cached(epoch).copy()
-
-    def mask(self, epoch: int, step: int) -> NDArray[np.bool_]:
-        """Return [T]: the tasks drawn for a step (or for the whole epoch, by configuration)."""
-        return draw_mask(self._cached(epoch), self._seed, epoch, step if self._config.granularity == "step" else 0)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned: the losses seen so far, which with seed and configuration are all there is."""
-        super().load_state_dict(state)
-        self._cached.cache_clear()
 
     def _probabilities(self, epoch: int) -> NDArray[np.float64]:
         history = self.before(epoch)

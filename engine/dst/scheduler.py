@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 class Scheduler(Protocol):
     """Decides which tasks are trained in which step.
 
-    Protocol of a run: `probabilities(epoch)` and `mask(epoch, step)` during an epoch, then `observe(epoch, losses)` once, with
-    the same numbers on every rank, before the next epoch begins. Everything is a function of what was observed, the seed, the
-    epoch and the step: ranks agree without talking, and a resumed run draws the same masks.
+    Protocol of a run: `probabilities(epoch)`, `loss_weights(epoch)` and `mask(epoch, step)` during an epoch, then
+    `observe(epoch, losses)` once, with the same numbers on every rank, before the next epoch begins. Everything is a function of what
+    was observed, the seed, the epoch and the step, whatever was asked for before: ranks agree without talking, and a resumed run
+    draws the same masks. Arrays that are returned belong to the caller.
     """
 
     def probabilities(self, epoch: int) -> NDArray[np.float64]:
@@ -26,6 +27,10 @@ class Scheduler(Protocol):
 
     def mask(self, epoch: int, step: int) -> NDArray[np.bool_]:
         """Return [T]: which tasks are trained in a step; at least one."""
+        ...
+
+    def loss_weights(self, epoch: int) -> NDArray[np.float64]:
+        """Return [T]: the factor, above 0, on each task's loss in the step loss Σ mask·w·L / T; mean losses are reported without it."""
         ...
 
     def observe(self, epoch: int, losses: Sequence[float]) -> None:
@@ -41,5 +46,9 @@ class Scheduler(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned.
+
+        Raises:
+            ValueError: It belongs to other tasks, or to other loss weights.
+        """
         ...

@@ -2,64 +2,80 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torchmetrics.functional.classification import binary_auroc, binary_average_precision, binary_stat_scores
 
+from engine.loop.calibration import calibration_error
+from engine.loop.curve import auroc, average_precision, probabilities, task_curve
 from engine.records import TaskMetrics
 
 
 def split_metrics(
-    logits: Float[Tensor, "sample task"], labels: Int[Tensor, "sample task"], tasks: Sequence[str], majority: Sequence[bool]
+    logits: Float[Tensor, "sample task"],
+    labels: Int[Tensor, "sample task"],
+    tasks: Sequence[str],
+    majority: Sequence[bool],
+    thresholds: Sequence[float],
 ) -> tuple[TaskMetrics, ...]:
     """Return each task's metrics over its labelled samples.
 
     Args:
-        logits: float32, one row per sample of the split.
+        logits: float32, one row per sample of the split, on the CPU.
         labels: 1, 0, or -1 for not labelled.
         tasks: Task names.
         majority: Per task, whether the training split's more frequent class is 1.
+        thresholds: Per task, the probability above which the answer is "present".
     """
-    return tuple(
-        _task_metrics(task, logits[labels[:, column] >= 0, column], labels[labels[:, column] >= 0, column].long(), always_positive)
-        for column, (task, always_positive) in enumerate(zip(tasks, majority, strict=True))
-    )
+    samples = zip(tasks, labelled_samples(logits, labels), majority, thresholds, strict=True)
+    return tuple(_task_metrics(task, *answers, always_positive, threshold) for task, answers, always_positive, threshold in samples)
 
 
-def _task_metrics(task: str, logits: Float[Tensor, " labelled"], labels: Int[Tensor, " labelled"], always_positive: bool) -> TaskMetrics:
-    num_labelled = len(labels)
-    num_positive = int(labels.sum())
-    both = 0 < num_positive < num_labelled
-    scores = logits.sigmoid()
-    # A logit of exactly 0 is a score of 0.5, and torchmetrics answers "positive" only above its threshold.
-    true_pos, false_pos, true_neg, false_neg = (
-        binary_stat_scores(scores, labels, validate_args=False).tolist()[:4] if num_labelled else [0] * 4
-    )
-    precision, recall = _ratio(true_pos, true_pos + false_pos), _ratio(true_pos, num_positive)
+def labelled_samples(
+    logits: Float[Tensor, "sample task"], labels: Int[Tensor, "sample task"]
+) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """Return per task the logits of its labelled samples, and whether each is positive."""
+    columns = zip(logits.T.contiguous().numpy(), labels.T.contiguous().numpy(), strict=True)
+    return [(values[known >= 0], known[known >= 0] == 1) for values, known in columns]
+
+
+def _task_metrics(
+    task: str, logits: NDArray[np.float32], positive: NDArray[np.bool_], always_positive: bool, threshold: float
+) -> TaskMetrics:
+    num_labelled, num_positive = len(positive), int(positive.sum())
+    any_labelled, any_positive, both = num_labelled > 0, num_positive > 0, 0 < num_positive < num_labelled
+    scores = probabilities(logits)
+    answers = scores > threshold
+    true_pos, num_answered = int((answers & positive).sum()), int(answers.sum())
+    true_neg = num_labelled - num_positive - (num_answered - true_pos)
+    precision, recall = _ratio(true_pos, num_answered), _ratio(true_pos, num_positive)
+    curve = task_curve(logits, positive) if both else None
     return TaskMetrics(
         task=task,
         num_labelled=num_labelled,
         num_positive=num_positive,
-        loss=binary_cross_entropy_with_logits(logits, labels.float()).item() if num_labelled else None,
-        accuracy=_ratio(true_pos + true_neg, num_labelled) if num_labelled else None,
-        balanced_accuracy=(recall + _ratio(true_neg, true_neg + false_pos)) / 2 if both else None,
-        precision=precision if num_positive else None,
-        recall=recall if num_positive else None,
-        f1=_ratio(2 * true_pos, 2 * true_pos + false_pos + false_neg) if num_positive else None,
-        # Ranks of logits and of scores are the same, but the sigmoid rounds large ones together.
-        auroc=binary_auroc(_ranks(logits), labels, validate_args=False).item() if both else None,
-        average_precision=binary_average_precision(_ranks(logits), labels, validate_args=False).item() if both else None,
-        majority_accuracy=_ratio(num_positive if always_positive else num_labelled - num_positive, num_labelled) if num_labelled else None,
+        threshold=threshold,
+        loss=_loss(logits, positive) if any_labelled else None,
+        accuracy=_ratio(true_pos + true_neg, num_labelled) if any_labelled else None,
+        balanced_accuracy=(recall + _ratio(true_neg, num_labelled - num_positive)) / 2 if both else None,
+        precision=precision if any_positive else None,
+        recall=recall if any_positive else None,
+        f1=_ratio(2 * true_pos, num_answered + num_positive) if any_positive else None,
+        auroc=auroc(curve) if curve else None,
+        average_precision=average_precision(curve) if curve else None,
+        calibration_error=calibration_error(scores, positive) if any_labelled else None,
+        majority_accuracy=_ratio(num_positive if always_positive else num_labelled - num_positive, num_labelled) if any_labelled else None,
+        all_positive_f1=_ratio(2 * num_positive, num_labelled + num_positive) if any_positive else None,
     )
+
+
+def _loss(logits: NDArray[np.float32], positive: NDArray[np.bool_]) -> float:
+    values, targets = torch.from_numpy(logits).double(), torch.from_numpy(positive).double()
+    return binary_cross_entropy_with_logits(values, targets).item()
 
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-
-def _ranks(logits: Float[Tensor, " labelled"]) -> Float[Tensor, " labelled"]:
-    """Return the logits' dense ranks scaled into [0, 1]: torchmetrics would put a sigmoid over anything outside it."""
-    _, ranks = torch.unique(logits, return_inverse=True)
-    return ranks.double() / max(int(ranks.max()), 1)

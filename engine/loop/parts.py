@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from engine.config import Config
 from engine.dst.scheduler import Scheduler
+from engine.loop.balance.balancer import Balancer
+from engine.loop.thresholds import Thresholds
 from engine.model.multitask import MultitaskModel
 from engine.pipeline.loader import Loader
 
@@ -27,20 +29,26 @@ class Parts:
     module: MultitaskModel
     """The model itself."""
     model: nn.Module
-    """The model as prepared for devices, ranks and precision."""
+    """The model as prepared for devices, ranks and precision; only its readout where the batches hold features."""
     raw_optimizer: torch.optim.Optimizer
     """The optimiser itself; group 0 holds the heads."""
     optimizer: torch.optim.Optimizer
     """The optimiser as prepared."""
     scheduler: Scheduler
     """Decides which tasks are trained."""
+    balancer: Balancer | None
+    """Weighs the tasks that are trained against one another; None for the step loss itself."""
     pos_weight: Tensor | None
     """[T] weight of each task's positives, on the device."""
     majority: tuple[bool, ...]
     """Per task, whether the training split's more frequent class is 1."""
+    thresholds: Thresholds
+    """Above which probability a task is answered "present"."""
     split_sizes: dict[str, int]
     """Samples per split."""
     make_loader: Callable[[str], Loader]
     """Split -> loader that begins at its first batch."""
+    key_of: Callable[[int], str]
+    """Sample id -> its key."""
     run_dir: Path
     """The run's folder."""

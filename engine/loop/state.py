@@ -35,13 +35,17 @@ def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapsh
     check_weights(parts.module)
     optimizer_tensors, optimizer_rest = split_state(parts.raw_optimizer)
     scaler = parts.accelerator.scaler
+    tensors = {"model": changing_tensors(parts.module), "optimizer": optimizer_tensors}
+    if parts.balancer is not None:
+        tensors["balancer"] = parts.balancer.tensors()
     return Snapshot(
-        tensors={"model": _changing_tensors(parts.module), "optimizer": optimizer_tensors},
+        tensors=tensors,
         state={
             "identity": parts.identity,
             "epoch": position.epoch,
             "step": position.step,
             "scheduler": parts.scheduler.state_dict(),
+            "thresholds": parts.thresholds.state_dict(),
             "optimizer": optimizer_rest,
             "scaler": None if scaler is None else scaler.state_dict(),
             "tally": {
@@ -62,7 +66,7 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
     """
     state = snapshot.state
     check_fingerprint(parts.identity, state["identity"], "checkpoint belongs to another run", "restore the setting, or use another run.dir")
-    changing = _changing_tensors(parts.module)
+    changing = changing_tensors(parts.module)
     if changing.keys() != snapshot.tensors["model"].keys():
         raise CheckpointError("the checkpoint holds other weights than this model trains")
     with torch.no_grad():
@@ -71,8 +75,11 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
     try:
         join_state(parts.raw_optimizer, snapshot.tensors["optimizer"], state["optimizer"])
         parts.scheduler.load_state_dict(state["scheduler"])
+        parts.thresholds.load_state_dict(state["thresholds"])
     except ValueError as error:
         raise CheckpointError(f"the checkpoint does not fit this run: {error}") from error
+    if parts.balancer is not None:
+        parts.balancer.load_tensors(snapshot.tensors["balancer"])
     if parts.accelerator.scaler is not None:
         parts.accelerator.scaler.load_state_dict(state["scaler"])
     tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
@@ -81,14 +88,15 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
 
 def check_weights(module: MultitaskModel) -> None:
     """Raise a DivergenceError that names the first trained tensor with a value that is not finite."""
-    for name, tensor in _changing_tensors(module).items():
+    for name, tensor in changing_tensors(module).items():
         if not tensor.isfinite().all():
             raise DivergenceError(
                 f"{name} holds values that are not finite; lower optimizer.lr, or go on from the last checkpoint with bf16"
             )
 
 
-def _changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
+def changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
+    """Return the trained parameters and all statistics, by name; the rest stays what it was loaded or drawn as."""
     trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     return trained | dict(module.named_buffers())
 

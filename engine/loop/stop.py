@@ -36,6 +36,11 @@ class StopRequest:
         for number, handler in zip(_SIGNALS, self._previous, strict=True):
             signal.signal(number, handler)
 
+    @property
+    def received(self) -> bool:
+        """Whether a signal has come to this rank."""
+        return self._received
+
     def agreed(self, *, reported: bool) -> bool:
         """Return whether to stop now; the same on every rank.
 

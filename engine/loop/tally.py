@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
+
+from engine.loop.step import StepOutcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,19 +41,15 @@ class EpochTally:
         self._num_active = np.zeros(num_tasks, np.int64)
         self.num_steps = 0
 
-    def add(
-        self, losses: Float[Tensor, " task"], num_labelled: Float[Tensor, " task"], step_loss: Float[Tensor, ""], mask: NDArray[np.bool_]
-    ) -> None:
+    def add(self, outcome: StepOutcome, num_labelled: Float[Tensor, " task"]) -> None:
         """Add one step.
 
         Args:
-            losses: This rank's share of each task's mean loss over the global batch.
-            num_labelled: Labelled samples per task in the global batch.
-            step_loss: This rank's share of the step loss.
-            mask: [T], the tasks that were trained.
+            outcome: What it did on this rank.
+            num_labelled: [T] labelled samples per task in the global batch.
         """
-        self._sums += torch.cat([losses * num_labelled, num_labelled / self._world_size, step_loss.reshape(1)])
-        self._num_active += mask
+        self._sums += torch.cat([outcome.losses * num_labelled, num_labelled / self._world_size, outcome.step_loss.reshape(1)])
+        self._num_active += outcome.trained
         self.num_steps += 1
 
     @property

@@ -1,6 +1,5 @@
 """The training loop: epochs of steps, evaluation, checkpoints, records."""
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -10,15 +9,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.chance import torch_seed
 from engine.dst.history import check_losses
 from engine.loop.checkpoint import latest_checkpoint, read_checkpoint, write_checkpoint
 from engine.loop.clock import Clock
-from engine.loop.evaluate import evaluate
+from engine.loop.dropout import seed_dropout
+from engine.loop.evaluate import evaluate, predictions_of
 from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
+from engine.loop.predictions import write_predictions
 from engine.loop.skipped import Skipped
-from engine.loop.state import Position, check_weights, restore, take_snapshot
+from engine.loop.state import Position, changing_tensors, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest
 from engine.loop.tally import EpochTally
@@ -28,6 +28,7 @@ from shards.errors import DivergenceError, Interrupted
 
 WEIGHTS = "model.safetensors"
 CHECKPOINTS = "checkpoints"
+_MOST_KEYS = 5
 
 
 class Trainer:
@@ -53,14 +54,16 @@ class Trainer:
         self._train_step = TrainStep(
             parts.accelerator,
             parts.model,
-            parts.module.heads,
+            parts.module.readout.heads,
             parts.optimizer,
             pos_weight=parts.pos_weight,
             micro_batch_size=parts.config.train.micro_batch_size,
+            balancer=parts.balancer,
         )
         self._base_rates = [group["lr"] for group in parts.raw_optimizer.param_groups]
         self._stop = StopRequest(parts.accelerator)
         self._skipped = Skipped()
+        self._uses_chance = parts.module.uses_chance()
         self._loader = parts.make_loader("train")
         self._loader.seek(self.position.epoch, self.position.step)
         self.steps_per_epoch = self._loader.order.steps_per_epoch
@@ -86,6 +89,7 @@ class Trainer:
 
     def _run_epoch(self, epoch: int) -> None:
         self._parts.model.train()
+        self._weights = self._loss_weights(epoch)
         clock = Clock(warm=self._warm)
         first = self.position.step
         for step in range(first, self.steps_per_epoch):
@@ -100,23 +104,23 @@ class Trainer:
         with clock.waiting():
             batch = next(self._loader)
         mask = self._parts.scheduler.mask(epoch, step)
-        # Seeded anew in every step: dropout repeats itself in a resumed run without any saved state.
-        torch.manual_seed(torch_seed(config.run.seed, "dropout", epoch, step) + self._parts.accelerator.process_index)
-        losses, step_loss = self._train_step(batch, mask)
-        self._tally.add(losses, batch.num_labelled, step_loss, mask)
+        if self._uses_chance:
+            seed_dropout(config.run.seed, epoch, step, self._parts.accelerator.process_index)
+        outcome = self._train_step(batch, mask, self._weights, epoch=epoch, step=step)
+        self._tally.add(outcome, batch.num_labelled)
         is_last = step + 1 == self.steps_per_epoch
         reported = is_last or (step + 1) % config.report.every == 0
-        loss = self._global_value(step_loss) if reported else 0.0
+        loss = self._global_value(outcome.step_loss) if reported else 0.0
         clock.step_done()
         if reported:
-            self._check_finite(loss, epoch, step)
+            self._check_finite(epoch)
             images_per_second, data_wait_share = clock.since_last_report(config.train.batch_size)
             self._emit(
                 StepRecord(
                     epoch=epoch,
                     step=step,
                     loss=loss,
-                    active=tuple(mask.tolist()),
+                    active=tuple(outcome.trained.tolist()),
                     images_per_second=images_per_second,
                     data_wait_share=data_wait_share,
                 )
@@ -154,6 +158,8 @@ class Trainer:
             self._evaluate(self._val_loader, "val", epoch)
         # Only now: a run that is stopped in the evaluation does the epoch's end again.
         parts.scheduler.observe(epoch, means.task_losses)
+        if parts.balancer is not None:
+            parts.balancer.observe(means.task_losses)
         self.position = Position(epoch=epoch + 1)
         self._tally = self._new_tally()
         if self._stop.agreed(reported=True):
@@ -161,11 +167,13 @@ class Trainer:
         self._checkpoint()
 
     def _evaluate(self, loader: Loader, split: str, epoch: int) -> None:
-        record = evaluate(self._parts, loader, split=split, epoch=epoch, should_stop=lambda: self._stop.agreed(reported=True))
-        if record is None:
+        found = evaluate(self._parts, loader, split=split, epoch=epoch, should_stop=lambda: self._stop.agreed(reported=True))
+        if found is None:
             self._end_early()
         self._tell_skipped(loader, split, epoch)
-        self._emit(record)
+        if split == "test" and self._parts.accelerator.is_main_process:
+            write_predictions(self._parts.run_dir, predictions_of(found, self._parts, loader))
+        self._emit(found.record)
 
     def _tell_skipped(self, loader: Loader, split: str, epoch: int) -> None:
         if self._parts.config.pipeline.on_bad_sample == "skip":
@@ -181,6 +189,7 @@ class Trainer:
         )
 
     def _checkpoint(self) -> None:
+        self._check_finite(self.position.epoch)
         # Before the checkpoint: who goes on from it will not meet them again in this epoch.
         self._tell_skipped(self._loader, "train", min(self.position.epoch, self._parts.config.train.epochs - 1))
         snapshot = take_snapshot(self._parts, self.position, self._tally)
@@ -189,13 +198,15 @@ class Trainer:
         self._parts.accelerator.wait_for_everyone()
 
     def _write_weights(self) -> None:
-        check_weights(self._parts.module)
+        module = self._parts.module
+        check_weights(module)
         if not self._parts.accelerator.is_main_process:
             return
         final = self._parts.run_dir / WEIGHTS
         temporary = final.with_name(f".{final.name}.tmp")
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._parts.module.state_dict().items()}
-        save_file(tensors, temporary, metadata={"tasks": " ".join(self._parts.module.tasks)})
+        # A frozen trunk is where it came from: half a gigabyte for a VGG16, in every run of a comparison.
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in changing_tensors(module).items()}
+        save_file(tensors, temporary, metadata={"tasks": " ".join(module.tasks), "frozen weights": module.trunk.frozen_digest()})
         temporary.replace(final)
 
     def _learning_rates(self, epoch: int, step: int) -> list[float]:
@@ -207,9 +218,23 @@ class Trainer:
     def _global_value(self, step_loss: Tensor) -> float:
         return self._parts.accelerator.reduce(step_loss).item()
 
-    def _check_finite(self, loss: float, epoch: int, step: int) -> None:
-        if not math.isfinite(loss):
-            raise DivergenceError(f"epoch {epoch}, step {step}: the loss is {loss}; lower optimizer.lr, or use bf16 instead of fp16")
+    def _loss_weights(self, epoch: int) -> Tensor | None:
+        weights = self._parts.scheduler.loss_weights(epoch)
+        return None if (weights == 1).all() else torch.from_numpy(weights).float().to(self._parts.accelerator.device)
+
+    def _check_finite(self, epoch: int) -> None:
+        """Raise a DivergenceError if any rank has met a loss or gradient that is not finite; the message names step, tasks and samples."""
+        found = self._train_step.watch.found(self._parts.accelerator.gather(self._train_step.watch.first[None]))
+        if found is not None:
+            step, places = found
+            tasks = ", ".join(repr(self._parts.module.tasks[place]) for place in places)
+            ids = self._loader.order.batch(epoch, step).tolist()
+            named = ", ".join(self._parts.key_of(sample) for sample in ids[:_MOST_KEYS])
+            keys = f"{named} and {len(ids) - _MOST_KEYS} more" if len(ids) > _MOST_KEYS else named
+            raise DivergenceError(
+                f"epoch {epoch}, step {step}: the loss or gradient of task {tasks} is not finite in the batch of {keys}; lower "
+                "optimizer.lr, use bf16 instead of fp16, or check these samples"
+            )
 
     def _new_tally(self) -> EpochTally:
         accelerator = self._parts.accelerator

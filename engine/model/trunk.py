@@ -1,20 +1,16 @@
 """A VGG of torchvision as a chain of named stages, from which heads can read anywhere."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-import torchvision
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.models import VGG
 
-from engine.config import ModelConfig, Trunk
-from shards.errors import CheckpointError, ConfigurationError, did_you_mean
+from shards.errors import ConfigurationError, did_you_mean
 
 FROZEN = "heads"
 ALL = "all"
@@ -23,18 +19,19 @@ ALL = "all"
 class StagedTrunk(nn.Module):
     """The stages of a VGG up to the deepest one that is read.
 
-    A stage is a weight layer with its activation (`conv3_2`, `fc6`, `logits`) or a pooling (`pool3`); its output is what a tap of
-    that name sees. Stages before `train_from` are frozen: no gradient, and always in evaluation mode (no dropout, fixed
-    statistics).
+    A stage is a weight layer with its activation (`conv3_2`, `fc6`, `logits`) or a pooling (`pool3`). A tap of that name sees its output
+    as a vector; a map is averaged to a grid first. Stages before `train_from` are frozen: no gradient, and always in evaluation mode (no
+    dropout, fixed statistics).
     """
 
-    def __init__(self, vgg: VGG, *, taps: Collection[str], train_from: str) -> None:
+    def __init__(self, vgg: VGG, *, taps: Collection[str], train_from: str, grid: int = 1) -> None:
         """Take a VGG apart.
 
         Args:
             vgg: The network; its modules are taken over.
             taps: Stages that will be read; stages after the last of them are dropped.
             train_from: First stage that is trained, `all` or `heads`.
+            grid: Side of the grid to which a map is averaged.
 
         Raises:
             ConfigurationError: There is no such stage.
@@ -56,19 +53,55 @@ class StagedTrunk(nn.Module):
                 raise ConfigurationError(f"model.train_from {train_from} comes after the deepest tap {built[-1]}: nothing would train")
             self._num_frozen = built.index(train_from)
         self.stages = nn.ModuleDict({name: stages[name] for name in built})
+        self._grid = grid
+        self._digests: dict[int, str] = {}
         for module in list(self.stages.values())[: self._num_frozen]:
             module.requires_grad_(requires_grad=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
-        """Return the output of each tapped stage: [batch, channels, height', width'] or [batch, features]."""
+        """Return what each tap sees, [batch, width]: the stage's features, or its map's means, channel by channel and row by row."""
         outputs: dict[str, Tensor] = {}
         value = images
         for number, (name, stage) in enumerate(self.stages.items()):
             with torch.no_grad() if number < self._num_frozen else nullcontext():
                 value = stage(value)
             if name in self.taps:
-                outputs[name] = value
+                outputs[name] = adaptive_avg_pool2d(value, self._grid).flatten(1) if value.ndim == 4 else value
         return outputs
+
+    def is_frozen(self) -> bool:
+        """Return whether the same image gives the same output at any time: nothing is trained, and nothing is left to chance."""
+        return self._num_frozen == len(self.stages)
+
+    def width(self, tap: str) -> int:
+        """Return the length of what a tap sees."""
+        last = self._through(tap)[-1]
+        return last.out_channels * self._grid**2 if isinstance(last, nn.Conv2d) else last.out_features
+
+    def is_map(self, tap: str) -> bool:
+        """Return whether a stage's output has height and width."""
+        return isinstance(self._through(tap)[-1], nn.Conv2d)
+
+    def digest(self, tap: str) -> str:
+        """Return a hash of all weights and statistics from the image to a tap."""
+        names = list(self.stages)
+        return self._digest(names[: names.index(tap) + 1])
+
+    def frozen_digest(self) -> str:
+        """Return a hash of the weights and statistics that training does not change."""
+        return self._digest(list(self.stages)[: self._num_frozen])
+
+    def _digest(self, names: Sequence[str]) -> str:
+        # Half a gigabyte for a whole VGG16, and asked for by every run of a comparison.
+        if self._num_frozen >= len(names) and len(names) in self._digests:
+            return self._digests[len(names)]
+        digest = hashlib.sha256()
+        for name in names:
+            for key, value in self.stages[name].state_dict().items():
+                digest.update(f"{name}.{key}".encode())
+                digest.update(value.cpu().contiguous().numpy().data)
+        self._digests[len(names)] = digest.hexdigest()[:16]
+        return self._digests[len(names)]
 
     def train(self, mode: bool = True) -> "StagedTrunk":
         """Switch between training and evaluation mode; frozen stages stay in evaluation mode."""
@@ -79,59 +112,17 @@ class StagedTrunk(nn.Module):
 
     def num_weight_layers(self, tap: str) -> int:
         """Return the number of convolutions and linear layers from the image to a stage's output."""
-        names = list(self.stages)
-        through = (self.stages[name] for name in names[: names.index(tap) + 1])
-        return sum(isinstance(module, nn.Conv2d | nn.Linear) for stage in through for module in stage.modules())
+        return len(self._through(tap))
 
-    def num_channels(self, tap: str) -> tuple[int, bool]:
-        """Return a stage's number of channels or features, and whether its output is a map with height and width."""
+    def _through(self, tap: str) -> list[nn.Conv2d | nn.Linear]:
         names = list(self.stages)
-        through = [module for name in names[: names.index(tap) + 1] for module in self.stages[name].modules()]
-        last = [module for module in through if isinstance(module, nn.Conv2d | nn.Linear)][-1]
-        return (last.out_channels, True) if isinstance(last, nn.Conv2d) else (last.out_features, False)
+        stages = (self.stages[name] for name in names[: names.index(tap) + 1])
+        return [module for stage in stages for module in stage.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 
 def _check_stage(key: str, stage: str, names: Sequence[str]) -> None:
     if stage not in names:
         raise ConfigurationError(f"model.{key}: there is no stage {stage!r}{did_you_mean(stage, names)} (stages: {', '.join(names)})")
-
-
-def load_vgg(config: ModelConfig) -> VGG:
-    """Build the torchvision network with the configured weights.
-
-    Raises:
-        ConfigurationError: torchvision has no weights of that name for this network, and there is no such file.
-        CheckpointError: The weights cannot be had, or do not fit.
-    """
-    build = getattr(torchvision.models, config.trunk)
-    if config.weights == "none":
-        return build(weights=None)
-    known = {member.name: member for member in torchvision.models.get_model_weights(config.trunk)}
-    if config.weights in known:
-        try:
-            return build(weights=known[config.weights])
-        except OSError as error:
-            reason = f"cannot be downloaded ({error}); get the file elsewhere and pass its path, or use `none`"
-            raise CheckpointError(f"model.weights {config.weights} for {config.trunk}: {reason}") from error
-    path = Path(config.weights)
-    if not path.is_file():
-        choices = f"{config.trunk} has {', '.join(known)} or none{did_you_mean(config.weights, known)}"
-        raise ConfigurationError(f"model.weights {config.weights!r}: no such file, and {choices}")
-    vgg = build(weights=None, init_weights=False)
-    _load_file(vgg, path, config.trunk)
-    return vgg
-
-
-def _load_file(vgg: VGG, path: Path, trunk: Trunk) -> None:
-    try:
-        # weights_only: a pickle may hold tensors and nothing that runs.
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError, UnpicklingError) as error:
-        raise CheckpointError(f"model.weights {path}: cannot be read as {path.suffix or 'weights'} ({error})") from error
-    try:
-        vgg.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"model.weights {path}: does not hold the weights of torchvision's {trunk} ({error})") from error
 
 
 def _stages(vgg: VGG) -> Iterator[tuple[str, nn.Module]]:

@@ -1,5 +1,6 @@
 """What a loader hands to the model."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,21 @@ class Batch:
     """Damaged samples among the valid slots; their images are black, their labels -1."""
     num_labelled: Float[torch.Tensor, " task"]
     """Labelled samples per task in the whole global batch, the same on every rank; skipped ones count, as only their rank knows them."""
+    has_labels: NDArray[Any]
+    """[T] bool: whether there is any, known without waiting for the device."""
+
+    def __len__(self) -> int:
+        """Return the number of slots."""
+        return len(self.images)
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """What the model takes."""
+        return self.images
+
+    def split(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the model's input and the labels of up to `size` slots at a time."""
+        yield from zip(self.images.split(size), self.labels.split(size), strict=True)
 
 
 def send(array: NDArray[Any], device: torch.device) -> torch.Tensor:

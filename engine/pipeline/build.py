@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 _UNVARIED = AugmentConfig()
 
 
-def build_loader(
+def build_plan(
     dataset: ShardDataset,
     order: Order,
     columns: NDArray[np.int64],
@@ -27,8 +27,8 @@ def build_loader(
     *,
     augment: AugmentConfig = _UNVARIED,
     channels_last: bool = False,
-) -> Loader:
-    """Return a loader that begins before the first batch of epoch 0; `seek` or `load_state_dict` move it.
+) -> Plan:
+    """Return what a loader loads.
 
     Args:
         dataset: The data set.
@@ -45,8 +45,12 @@ def build_loader(
     _check_device(config, place)
     if config.size() is None:
         _check_sizes(dataset, order)
-    plan = Plan(dataset=dataset, order=order, columns=columns, config=config, place=place, augment=augment, channels_last=channels_last)
-    return Loader(plan, _BACKENDS[config.backend])
+    return Plan(dataset=dataset, order=order, columns=columns, config=config, place=place, augment=augment, channels_last=channels_last)
+
+
+def build_loader(plan: Plan) -> Loader:
+    """Return a loader of images that begins before the first batch of epoch 0; `seek` or `load_state_dict` move it."""
+    return Loader(plan, _BACKENDS[plan.config.backend])
 
 
 def _check_device(config: PipelineConfig, place: Place) -> None:

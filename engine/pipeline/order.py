@@ -96,7 +96,14 @@ class Order:
         """
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(f"step is {step}, expected 0 to {self.steps_per_epoch - 1}")
-        positions = np.arange(step * self.batch_size, min((step + 1) * self.batch_size, len(self.ids)), dtype=np.int64)
+        return self._ids_at(epoch, step * self.batch_size, min((step + 1) * self.batch_size, len(self.ids)))
+
+    def epoch(self, epoch: int) -> NDArray[np.int64]:
+        """Return the sample ids of all global batches of an epoch, one after the other."""
+        return self._ids_at(epoch, 0, min(self.steps_per_epoch * self.batch_size, len(self.ids)))
+
+    def _ids_at(self, epoch: int, first: int, stop: int) -> NDArray[np.int64]:
+        positions = np.arange(first, stop, dtype=np.int64)
         if self.shuffle != "none":
             positions = self._permutation(epoch)(positions)
         return positions + self.ids.start if isinstance(self.ids, range) else self.ids[positions]

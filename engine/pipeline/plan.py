@@ -66,19 +66,22 @@ class Plan:
         epoch, step = divmod(number, self.order.steps_per_epoch)
         ids = self.order.batch(epoch, step)
         own = self.order.slice_of(ids, self.place.rank, self.place.world_size)
-        labels = self._labels(own.ids)
+        labels = self.labels(own.ids)
         labels[own.num_valid :] = NOT_LABELLED
         rows = self.dataset.index[own.ids]
         sizes = np.stack([rows["height"], rows["width"]], axis=1).astype(np.int64)
-        augmentation = Augmentation(
-            self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.place.rank, world_size=self.place.world_size
-        )
         return Part(
             ids=own.ids,
             num_valid=own.num_valid,
             labels=labels,
-            num_labelled=(self._labels(ids) >= 0).sum(0, dtype=np.float32),
-            variation=augmentation.draw(epoch, step, sizes),
+            num_labelled=(self.labels(ids) >= 0).sum(0, dtype=np.float32),
+            variation=self.augmentation().draw(epoch, step, sizes),
+        )
+
+    def augmentation(self) -> Augmentation:
+        """Return what draws the variations of this rank's images."""
+        return Augmentation(
+            self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.place.rank, world_size=self.place.world_size
         )
 
     def batch(self, part: Part, images: torch.Tensor, bad: list[int]) -> Batch:
@@ -97,6 +100,7 @@ class Plan:
             num_valid=part.num_valid,
             num_skipped=len(bad),
             num_labelled=send(part.num_labelled, self.place.device),
+            has_labels=part.num_labelled > 0,
         )
 
     def size(self) -> tuple[int, int]:
@@ -116,6 +120,7 @@ class Plan:
         """Return whether DALI decodes with the GPU."""
         return self.config.backend == "dali" and self.place.device.type == "cuda" and self.config.decoder != "cpu"
 
-    def _labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
+    def labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Return [n, T]: the tasks' labels of samples."""
         # Row by row from the mapped table: a copy of a split's labels would grow with the data set.
         return np.ascontiguousarray(self.dataset.labels[ids][:, self.columns])

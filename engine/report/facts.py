@@ -21,6 +21,7 @@ def run_facts(run: RunRecord) -> Facts:
     facts = [
         ("model", one_line(run.model)),
         ("", total),
+        *([("features", one_line(run.features))] if run.features else []),
         ("device", f"{one_line(run.device)} {TIMES} {run.world_size} · precision {precision}"),
         ("training", f"{run.scheduler} scheduler · batch {batch} · {run.epochs} epochs of {count(run.steps_per_epoch)} steps"),
         ("images", " · ".join(f"{one_line(split)} {count(size)}" for split, size in run.split_sizes.items())),
@@ -68,7 +69,10 @@ def result_facts(summary: Summary) -> Facts:
     facts: Facts = []
     if summary.test:
         mean = summary.test.mean
-        scores = f"AUROC {number(mean.auroc)} · F1 {number(mean.f1)} · average precision {number(mean.average_precision)}"
+        scores = (
+            f"AUROC {number(mean.auroc)} · F1 {number(mean.f1)} (all positive {number(mean.all_positive_f1)}) · "
+            f"average precision {number(mean.average_precision)} · ECE {number(mean.calibration_error)}"
+        )
         facts.append(("test", f"{scores} · {count(summary.test.num_samples)} images"))
     if summary.last_val:
         facts.append(("val, last", _scores(summary.last_val)))

@@ -1,11 +1,12 @@
 """The report as one page that needs nothing else: styles and plots are inside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from engine.report.columns import PAGE_COLUMNS, Column
+from engine.report.columns import PAGE_COLUMNS, Column, needed
 from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts
 from engine.report.history import RunHistory
 from engine.report.plots import Series, heat_gradient, heat_map, panels, speed
@@ -52,13 +53,14 @@ def page(history: RunHistory, config: str | None = None) -> str:
     )
     summary = summarise(history)
     rows = result_rows(summary)
+    columns = needed(PAGE_COLUMNS, rows)
     return environment.get_template("report.html.j2").render(
         title=one_line(history.run.name),
         summary=summary,
         started=one_line(history.run.started),
         cards=cards(summary),
-        columns=PAGE_COLUMNS,
-        rows=[_cells(row, PAGE_COLUMNS) for row in rows],
+        columns=columns,
+        rows=[_cells(row, columns) for row in rows],
         plots=plots(history),
         gradient=heat_gradient(),
         facts=_facts(history, summary),
@@ -166,10 +168,8 @@ def _epoch_series(history: RunHistory, field: str) -> Series:
     return Series(name=field, tasks=history.run.tasks, epochs=epochs, values=values)
 
 
-def _cells(row: TaskRow, columns: tuple[Column, ...]) -> dict[str, object]:
-    behind = beats_majority(row.metrics) is False
-    cells = [(column.write(row), behind and column.marked) for column in columns]
-    return {"task": one_line(row.task), "cells": cells, "behind": behind}
+def _cells(row: TaskRow, columns: Sequence[Column]) -> dict[str, object]:
+    return {"task": one_line(row.task), "cells": [(column.write(row), column.behind(row)) for column in columns]}
 
 
 def _facts(history: RunHistory, summary: Summary) -> Facts:

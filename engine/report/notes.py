@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from engine.records import EvalRecord, TaskMetrics
 from engine.report.history import RunHistory
-from engine.report.rows import beats_majority, mean, mean_metrics
+from engine.report.rows import beats_majority, has_own_threshold, mean, mean_metrics
 from engine.report.words import number, percent
 from shards.command import one_line
 
@@ -24,6 +24,7 @@ def notes(history: RunHistory) -> tuple[str, ...]:
         *_progress(history),
         *(_against_majority(evaluations[-1]) if evaluations else ()),
         *(_undefined(evaluations[-1]) if evaluations else ()),
+        *(_thresholds(evaluations[-1]) if evaluations else ()),
         *_dropping(history),
         *_best_epoch(history),
         *_skipped(history),
@@ -60,8 +61,17 @@ def _undefined(record: EvalRecord) -> Iterator[str]:
         yield f"{_subject(constant)} constant on {record.split}: no balanced accuracy"
 
 
+def _thresholds(record: EvalRecord) -> Iterator[str]:
+    own = [entry for entry in record.metrics if has_own_threshold(entry)]
+    if own:
+        yield (
+            f"the thresholds of {len(own)} of {len(record.metrics)} tasks were chosen on val for balanced accuracy, not for accuracy; "
+            "val's own figures are optimistic"
+        )
+
+
 def _dropping(history: RunHistory) -> Iterator[str]:
-    if history.run.scheduler != "dst" or not history.epochs:
+    if not history.run.scheduler.startswith("dst") or not history.epochs:
         return
     lowest = [min(values) for values in zip(*(record.probabilities for record in history.epochs.values()), strict=True)]
     kept = sum(value >= RARELY_DROPPED for value in lowest)

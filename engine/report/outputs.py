@@ -11,13 +11,21 @@ from shards.errors import DataError
 REPORT_FILES = ("summary.json", "report.html")
 
 
-def write_outputs(run_dir: Path, history: RunHistory) -> list[Path]:
-    """Write both files anew and return their paths. The folder's `config.yaml`, if there, is shown on the page.
+def write_outputs(run_dir: Path, history: RunHistory, *, with_page: bool = True) -> list[Path]:
+    """Write the files anew and return their paths. The folder's `config.yaml`, if there, is shown on the page.
+
+    Args:
+        run_dir: The run folder.
+        history: The run.
+        with_page: Draw the page; its plots take a second.
 
     Raises:
         DataError: A file cannot be written, or `config.yaml` cannot be read.
     """
-    contents = dict(zip(REPORT_FILES, (summary_json(summarise(history)), page(history, _config(run_dir / "config.yaml"))), strict=True))
+    summary, report = REPORT_FILES
+    contents = {summary: summary_json(summarise(history))}
+    if with_page:
+        contents[report] = page(history, _config(run_dir / "config.yaml"))
     for name, content in contents.items():
         write_text(run_dir / name, content)
     return [run_dir / name for name in contents]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from engine.records import SkipRecord, StepRecord
-from engine.report.columns import EPOCH_COLUMNS, TEST_COLUMNS, Column
+from engine.report.columns import EPOCH_COLUMNS, TEST_COLUMNS, Column, needed
 from engine.report.facts import TIMES, epoch_facts, run_facts, summary_facts, task_facts
 from engine.report.history import RunHistory
 from engine.report.rows import TaskRow, epoch_rows, mean_row, metric_rows
@@ -63,6 +63,7 @@ def summary_lines(summary: Summary) -> list[str]:
 def table_lines(rows: Sequence[TaskRow], columns: Sequence[Column]) -> list[str]:
     """Return the per-task table in fixed width, the mean last."""
     every = [*rows, mean_row(rows)]
+    columns = needed(columns, rows)
     names = [shorten(row.task, NAME_CELLS) for row in every]
     name_width = max(cell_len(name) for name in names)
     widths = [column_width(column, every) for column in columns]

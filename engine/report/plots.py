@@ -94,7 +94,7 @@ def heat_map(series: Series) -> Markup:
     for row, line in enumerate(series.values if num_epochs <= CELLS_LABELLED else ()):
         for place, value in enumerate(line):
             if value is not None:
-                axes.text(place + 0.5, row + 0.5, number(value, 2), ha="center", va="center", fontsize=7, color=_readable_on(heat(value)))
+                axes.text(place + 0.5, row + 0.5, number(value, 2), ha="center", va="center", fontsize=7, color=readable_on(heat(value)))
     return to_svg(figure, series.name)
 
 
@@ -140,6 +140,12 @@ def heat(value: float) -> str:
     return to_hex(tuple(mpl.colormaps[HEAT](float(value))))
 
 
+def readable_on(colour: str) -> str:
+    """Return black or white, whichever can be read on a colour given as `#rrggbb`."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#000000"
+
+
 def _line(values: Sequence[float | None]) -> list[float]:
     return [math.nan if value is None else value for value in values]
 
@@ -148,8 +154,3 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values, default=0.0), max(values, default=1.0)
     margin = 0.08 * (high - low) or 0.05
     return low - margin, high + margin
-
-
-def _readable_on(colour: str) -> str:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#000000"

@@ -63,19 +63,21 @@ def data_wait_share(record: LoaderRecord) -> float | None:
     return min(1.0, record.data_wait_seconds / record.seconds) if record.seconds > 0 else None
 
 
-def throughput(records: Sequence[LoaderRecord]) -> Throughput:
+def throughput(records: Sequence[LoaderRecord], *, from_features: bool = False) -> Throughput:
     """Return what the epochs' records say together.
 
     Args:
         records: One record per epoch; may be empty.
+        from_features: The batches were features that had been computed before.
     """
     seconds = sum(record.seconds for record in records)
     share = min(1.0, sum(record.data_wait_seconds for record in records) / seconds) if seconds > 0 else None
-    verdict = verdict_of(share)
+    # Fetching features is a part of the work, not a wait for somebody else's.
+    verdict = "compute-bound" if from_features and share is not None else verdict_of(share)
     peaks = [record.gpu_peak_bytes for record in records if record.gpu_peak_bytes is not None]
     return Throughput(
         verdict=verdict,
-        sentence=sentence_of(verdict, share),
+        sentence=sentence_of(verdict, share, from_features=from_features),
         images_per_second=sum(record.num_images for record in records) / seconds if seconds > 0 else None,
         data_wait_share=share,
         warmup_seconds=sum(record.warmup_seconds for record in records) if records else None,
@@ -98,10 +100,12 @@ def verdict_of(share: float | None) -> Verdict:
     return "data-bound" if share > DATA_BOUND_ABOVE else "compute-bound"
 
 
-def sentence_of(verdict: Verdict, share: float | None) -> str:
+def sentence_of(verdict: Verdict, share: float | None, *, from_features: bool = False) -> str:
     """Return the verdict's reason and what would change it."""
     if share is None:
         return "no training epoch has been measured"
+    if from_features:
+        return f"no image was decoded; fetching features took {percent(share)} of the training time, the heads the rest"
     if verdict == "data-bound":
         return (
             f"a faster loader would save up to {percent(share)} of the training time; "

@@ -20,14 +20,16 @@ class Reporter:
         history: What earlier processes of the run left, so that a resumed run's report covers the whole run.
         journal: Where the records are kept.
         display: Where they are shown.
+        with_page: Draw `report.html` at the end.
     """
 
-    def __init__(self, run_dir: Path, history: RunHistory, journal: Journal, display: Display) -> None:
+    def __init__(self, run_dir: Path, history: RunHistory, journal: Journal, display: Display, *, with_page: bool = True) -> None:
         self.run_dir = run_dir
         self._journal = journal
         self._display = display
         self._history = history
         self._open_epoch: int | None = None
+        self._with_page = with_page
 
     def emit(self, record: Record) -> None:
         """Keep one record and show it.
@@ -54,7 +56,7 @@ class Reporter:
         try:
             if error is None and self._history.status == "finished":
                 self._display.end(summarise(self._history))
-                paths = write_outputs(self.run_dir, self._history)
+                paths = write_outputs(self.run_dir, self._history, with_page=self._with_page)
                 self._display.print("wrote " + ", ".join(str(path) for path in paths))
         finally:
             self._display.close()
@@ -80,12 +82,13 @@ class Reporter:
         self._display.epoch(epoch)
 
 
-def open_reporter(run_dir: Path, mode: Mode = "auto") -> Reporter:
+def open_reporter(run_dir: Path, mode: Mode = "auto", *, with_page: bool = True) -> Reporter:
     """Return the reporter of a run.
 
     Args:
         run_dir: The run folder; made when missing.
         mode: `auto` (rich in a terminal, else plain), `rich`, `plain` or `quiet`.
+        with_page: Draw `report.html` at the end.
 
     Raises:
         DataError: `records.jsonl` cannot be written, or what is in it is damaged.
@@ -93,4 +96,4 @@ def open_reporter(run_dir: Path, mode: Mode = "auto") -> Reporter:
     """
     display = open_display(mode)
     history = resume_history(run_dir)
-    return Reporter(run_dir, history, Journal(run_dir), display)
+    return Reporter(run_dir, history, Journal(run_dir), display, with_page=with_page)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.records import TaskMetrics
+from engine.records import HALF, TaskMetrics
 from engine.report.history import RunHistory
 
 MEAN = "mean"
@@ -64,6 +64,7 @@ def mean_metrics(metrics: Sequence[TaskMetrics]) -> TaskMetrics:
         task=MEAN,
         num_labelled=sum(entry.num_labelled for entry in metrics),
         num_positive=sum(entry.num_positive for entry in metrics),
+        threshold=None,
         loss=average(lambda entry: entry.loss),
         accuracy=average(lambda entry: entry.accuracy),
         balanced_accuracy=average(lambda entry: entry.balanced_accuracy),
@@ -72,7 +73,9 @@ def mean_metrics(metrics: Sequence[TaskMetrics]) -> TaskMetrics:
         f1=average(lambda entry: entry.f1),
         auroc=average(lambda entry: entry.auroc),
         average_precision=average(lambda entry: entry.average_precision),
+        calibration_error=average(lambda entry: entry.calibration_error),
         majority_accuracy=average(lambda entry: entry.majority_accuracy),
+        all_positive_f1=average(lambda entry: entry.all_positive_f1),
     )
 
 
@@ -91,3 +94,15 @@ def beats_majority(metrics: TaskMetrics | None) -> bool | None:
     if metrics is None or metrics.accuracy is None or metrics.majority_accuracy is None:
         return None
     return metrics.accuracy > metrics.majority_accuracy
+
+
+def beats_all_positive(metrics: TaskMetrics | None) -> bool | None:
+    """Say whether F1 is above that of always answering "present"; None where that cannot be said."""
+    if metrics is None or metrics.f1 is None or metrics.all_positive_f1 is None:
+        return None
+    return metrics.f1 > metrics.all_positive_f1
+
+
+def has_own_threshold(metrics: TaskMetrics | None) -> bool:
+    """Say whether the answers were given at another threshold than 0.5."""
+    return metrics is not None and metrics.threshold not in (None, HALF)

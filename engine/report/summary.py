@@ -74,7 +74,7 @@ def summarise(history: RunHistory) -> Summary:
     return Summary(
         status=history.status,
         num_epochs=len(epochs),
-        throughput=throughput(loaders),
+        throughput=throughput(loaders, from_features=history.run.features is not None),
         test=split_summary(test[-1]) if test else None,
         best_val=_best(val),
         last_val=val[-1] if val else None,

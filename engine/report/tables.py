@@ -7,14 +7,14 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from engine.report.columns import Column
-from engine.report.rows import TaskRow, beats_majority, mean_row
+from engine.report.columns import Column, needed
+from engine.report.rows import TaskRow, mean_row
 from shards.command import one_line
 
 NAME_CELLS = 20
 """Cells a task name may count on before columns are left out: CelebA's longest has 19."""
 BEHIND = "red"
-"""Style of what is not better than the majority predictor."""
+"""Style of what is not better than an answer that needs no model."""
 LINES = box.Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
 """A line under the head and over the mean, none elsewhere."""
 
@@ -24,13 +24,13 @@ def task_table(rows: Sequence[TaskRow], columns: Sequence[Column], width: int) -
 
     Args:
         rows: One per task.
-        columns: The columns wanted; in a narrow terminal those of the highest rank are left out.
+        columns: The columns wanted; those that no row needs are left out, and in a narrow terminal those of the highest rank.
         width: Cells the table may be wide.
     """
     last = mean_row(rows)
     every = [*rows, last]
     name_width = max((cell_len(one_line(row.task)) for row in every), default=0)
-    columns = fitting(columns, every, width - min(name_width, NAME_CELLS))
+    columns = fitting(needed(columns, rows), every, width - min(name_width, NAME_CELLS))
     room = width - sum(column_width(column, every) + 1 for column in columns)
     # One cell between the columns is the box's; a second one is a luxury.
     gap = 1 if room - name_width >= len(columns) else 0
@@ -73,6 +73,5 @@ def shorten(name: str, width: int) -> str:
 
 
 def _cells(row: TaskRow, columns: Sequence[Column], name_width: int) -> list[Text]:
-    behind = beats_majority(row.metrics) is False
-    values = [Text(column.write(row), BEHIND if behind and column.marked else "") for column in columns]
+    values = [Text(column.write(row), BEHIND if column.behind(row) else "") for column in columns]
     return [Text(shorten(row.task, name_width)), *values]

@@ -60,6 +60,7 @@ def test_batch_annotations_are_checked_while_tests_run():
         "num_valid": 2,
         "num_skipped": 0,
         "num_labelled": torch.ones(3),
+        "has_labels": np.ones(3, np.bool_),
     }
     Batch(images=torch.zeros(2, 3, 4, 4), **arguments)
     with pytest.raises(TypeError, match="labels"):

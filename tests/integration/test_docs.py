@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.config import PipelineConfig
-from engine.pipeline.build import build_loader
+from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place
 from shards.dataset import ShardDataset
@@ -43,7 +43,7 @@ def test_three_ways_to_read_a_data_set(shards, celeba, capsys):
 def test_a_loader_by_itself(shards):
     (example,) = examples_of("loader.md")
     names = {"folder": str(shards), "Path": Path, "np": np, "torch": torch, "ShardDataset": ShardDataset, "Order": Order, "Place": Place}
-    names |= {"build_loader": build_loader, "PipelineConfig": PipelineConfig}
+    names |= {"build_loader": build_loader, "build_plan": build_plan, "PipelineConfig": PipelineConfig}
     exec(compile(example, "docs/loader.md", "exec"), names)  # noqa: S102
     assert names["batch"].images.shape == (8, 3, 64, 64)
     assert (names["state"]["epoch"], names["state"]["step"]) == (1, 0)

@@ -1,15 +1,20 @@
 """Training end to end, in this process."""
 
+import dataclasses
 import json
 import shutil
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from engine.loop import trainer as trainer_module
+from engine.loop.metrics import split_metrics
+from engine.loop.predictions import read_predictions
+from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
-from tests.conftest import pack, write_celeba
+from tests.conftest import ATTRIBUTES, pack, write_celeba
 from tests.integration.conftest import records, results, train
 
 
@@ -30,7 +35,7 @@ def assert_same_run(run_dir, reference) -> None:
 
 def test_a_run_leaves_configuration_records_weights_and_report(reference):
     names = {path.name for path in reference.iterdir()}
-    assert names == {"config.yaml", "records.jsonl", "model.safetensors", "summary.json", "report.html", "checkpoints"}
+    assert names == {"config.yaml", "records.jsonl", "model.safetensors", "predictions.npz", "summary.json", "report.html", "checkpoints"}
     kinds = [line["record"] for line in records(reference)]
     assert kinds == ["RunRecord"] + (["StepRecord"] * 3 + ["EpochRecord", "EvalRecord"]) * 3 + ["EvalRecord", "EndRecord"]
     evaluations = [line for line in records(reference) if line["record"] == "EvalRecord"]
@@ -43,6 +48,49 @@ def test_a_run_leaves_configuration_records_weights_and_report(reference):
     assert all(metrics["num_labelled"] == line["num_samples"] for line in evaluations for metrics in line["metrics"])
     summary = json.loads((reference / "summary.json").read_text())
     assert summary
+
+
+def test_predictions_are_what_the_test_metrics_were_computed_from(reference, shards):
+    found, dataset = read_predictions(reference), ShardDataset(shards)
+    columns = [ATTRIBUTES.index(task) for task in found.tasks]
+    assert found.tasks == ("Young", "Bald", "Bangs")
+    assert found.ids.tolist() == list(dataset.split_range("test"))
+    assert found.labels.tolist() == dataset.labels[found.ids][:, columns].tolist()
+    majority = (dataset.labels[list(dataset.split_range("train"))][:, columns].mean(0) > 0.5).tolist()
+    again = split_metrics(torch.from_numpy(found.logits), torch.from_numpy(found.labels), found.tasks, majority, found.thresholds.tolist())
+    recorded = next(line["metrics"] for line in records(reference) if line.get("split") == "test")
+    assert [dataclasses.asdict(entry) for entry in again] == recorded
+
+
+def chosen_thresholds(run_dir) -> dict[tuple[str, int], list[float]]:
+    evaluations = [line for line in records(run_dir) if line["record"] == "EvalRecord"]
+    return {(line["split"], line["epoch"]): [entry["threshold"] for entry in line["metrics"]] for line in evaluations}
+
+
+def test_test_is_answered_at_the_thresholds_of_the_last_val_also_after_a_stop(shards, tmp_path, monkeypatch):
+    options = {"report__threshold": "val", "train__epochs": 2}
+    train(shards, tmp_path / "whole", **options)
+    chosen = chosen_thresholds(tmp_path / "whole")
+    assert chosen["test", 1] == chosen["val", 1] != chosen["val", 0]
+    assert chosen["test", 1] != [0.5] * 3
+    assert "threshold" in (tmp_path / "whole" / "report.html").read_text()
+    # In the second epoch's val, and in test.
+    for position, asked in (((1, 6), 2), ((2, 0), 2)):
+        with monkeypatch.context() as patch:
+            stop_after(patch, [position], asked)
+            with pytest.raises(Interrupted):
+                train(shards, tmp_path / "parts", run__if_exists="resume", **options)
+    assert not (tmp_path / "parts" / "predictions.npz").exists()
+    train(shards, tmp_path / "parts", run__if_exists="resume", **options)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    assert (tmp_path / "parts" / "predictions.npz").read_bytes() == (tmp_path / "whole" / "predictions.npz").read_bytes()
+
+
+def test_what_a_killed_run_leaves_of_its_predictions_is_replaced(shards, tmp_path, reference):
+    shutil.copytree(reference, tmp_path / "run")
+    (tmp_path / "run" / ".predictions.npz.tmp").touch()
+    train(shards, tmp_path / "run", run__if_exists="replace", train__epochs=1)
+    assert not (tmp_path / "run" / ".predictions.npz.tmp").exists()
 
 
 def test_it_learns(shards, tmp_path):
@@ -153,6 +201,7 @@ def test_resuming_a_finished_run_changes_nothing(shards, tmp_path, reference):
         ({"optimizer__lr": 0.5}, "optimizer.lr was 0.001, is 0.5"),
         ({"data__tasks": "Young Bald"}, r"data.tasks was \('Young', 'Bald', 'Bangs'\), is \('Young', 'Bald'\)"),
         ({"scheduler__name": "mtl"}, "scheduler.name was dst, is mtl"),
+        ({"report__threshold": "val"}, "report.threshold was half, is val"),
     ],
 )
 def test_resuming_another_run_is_refused_with_the_difference(shards, tmp_path, reference, options, message):
@@ -185,7 +234,12 @@ def test_without_val_and_test_it_says_so_and_trains(tmp_path, capsys):
     source = write_celeba(tmp_path / "celeba", num_images=24)
     names = (source / "list_eval_partition.txt").read_text().replace(" 1\n", " 0\n").replace(" 2\n", " 0\n")
     (source / "list_eval_partition.txt").write_text(names)
-    lines = train(pack(source, tmp_path / "shards"), tmp_path / "run", train__epochs=1)
+    shards = pack(source, tmp_path / "shards")
+    with pytest.raises(ConfigurationError, match=r"report.threshold is val, but the val split is empty; use half"):
+        train(shards, tmp_path / "run", report__threshold="val")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    lines = train(shards, tmp_path / "run", train__epochs=1)
+    assert not (tmp_path / "run" / "predictions.npz").exists()
     assert not [line for line in lines if line["record"] == "EvalRecord"]
     assert "the val split is empty" in capsys.readouterr().out
 
@@ -223,8 +277,8 @@ def test_what_cannot_work_is_refused_in_words_and_leaves_nothing(shards, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"report__every": 1}, "epoch 0, step 1: the loss is"),
-        ({"report__every": 100, "train__checkpoint_every": 3}, "holds values that are not finite|the loss is"),
+        ({"report__every": 1}, "epoch 0, step 1: the loss or gradient of task"),
+        ({"report__every": 100, "train__checkpoint_every": 3}, "holds values that are not finite|the loss or gradient of task"),
         ({"train__batch_size": 52, "train__micro_batch_size": 8}, "output for task 'Young' is not finite"),
     ],
     ids=["at-a-report", "at-a-checkpoint", "in-evaluation"],

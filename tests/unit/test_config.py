@@ -1,10 +1,14 @@
 """Configuration: ranges, and the YAML files that ship with the project."""
 
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
+from engine.command_line import parse, to_yaml
 from engine.config import (
+    SCHEDULER_USES,
     AugmentConfig,
     Config,
     DataConfig,
@@ -53,6 +57,31 @@ from shards.errors import ConfigurationError
         (lambda: SchedulerConfig(depth=0.3), "weights sum to 1.1, expected 1"),
         (lambda: SchedulerConfig(depth=-0.2, count=0.6), "expected none below 0"),
         (lambda: SchedulerConfig(name="mtl", granularity="epoch"), "scheduler.granularity has no effect with scheduler.name mtl"),
+        (lambda: SchedulerConfig(rate=0.5), "scheduler.rate has no effect with scheduler.name dst; leave it out"),
+        (lambda: SchedulerConfig(weights={"Young": 1}, weights_of=Path("r")), "scheduler.weights/weights_of has no effect with .* dst"),
+        (lambda: SchedulerConfig(name="stl", rate=0.5, floor=0.1), "scheduler.rate/floor has no effect with scheduler.name stl"),
+        (lambda: SchedulerConfig(name="random", floor=0.1), "scheduler.floor has no effect with scheduler.name random"),
+        (lambda: SchedulerConfig(name="random", count_of="positive"), "scheduler.count_of has no effect with scheduler.name random"),
+        (
+            lambda: SchedulerConfig(name="drop_balanced", depth=0.4, count=0),
+            "scheduler.depth/count has no effect with scheduler.name drop_balanced",
+        ),
+        (lambda: static(weights={"Young": 1}, granularity="epoch"), "scheduler.granularity has no effect with scheduler.name static"),
+        (lambda: SchedulerConfig(depth=0.4, count=0, count_of="positive"), "scheduler.count_of has no effect with scheduler.count 0"),
+        (lambda: SchedulerConfig(name="random", rate=1), "scheduler.rate is 1, expected 0 to below 1"),
+        (lambda: SchedulerConfig(name="random", rate=-0.1), "scheduler.rate is -0.1"),
+        (lambda: SchedulerConfig(name="random", rate=float("nan")), "scheduler.rate is nan"),
+        (lambda: SchedulerConfig(name="drop_balanced", floor=0), "scheduler.floor is 0, expected above 0"),
+        (lambda: SchedulerConfig(name="drop_balanced", floor=1.5), "scheduler.floor is 1.5"),
+        (lambda: SchedulerConfig(name="drop_balanced", rate=0.5, floor=0.5), "scheduler.floor is 0.5, expected below 1 - .* = 0.5"),
+        (lambda: static(weights={"Young": 1, "Bald": 0}), "scheduler.weights gives Bald 0, expected a number above 0"),
+        (lambda: static(weights={"Young": float("inf")}), "scheduler.weights gives Young inf"),
+        (
+            lambda: SchedulerConfig(name="static"),
+            "scheduler.name static takes its weights from scheduler.weights or from scheduler.weights_of; give one",
+        ),
+        (lambda: static(weights={"Young": 1}, weights_of=Path("r")), "scheduler.name static takes its weights from"),
+        (lambda: whole(scheduler=static(weights={"Bald": 1})), "scheduler.weights names Bald, which data.tasks lacks"),
         (lambda: OptimizerConfig(lr=0), "optimizer.lr is 0"),
         (lambda: OptimizerConfig(trunk_lr=-1), "optimizer.trunk_lr is -1"),
         (lambda: OptimizerConfig(weight_decay=-1), "optimizer.weight_decay is -1"),
@@ -77,6 +106,35 @@ def test_wrong_values_are_refused_naming_the_key(build, message):
 
 def whole(**sections) -> Config:
     return Config(run=RunConfig(dir=Path("r")), data=DataConfig(shards="s"), **sections)
+
+
+def static(**settings) -> SchedulerConfig:
+    return SchedulerConfig(name="static", **settings)
+
+
+def test_each_setting_of_a_scheduler_is_of_use_to_one():
+    used = {name for names in SCHEDULER_USES.values() for name in names}
+    assert used | {"name"} == {key.name for key in fields(SchedulerConfig)}
+    assert tuple(SCHEDULER_USES) == get_args(get_type_hints(SchedulerConfig)["name"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "flags", "expected"),
+    [
+        ("{name: random, rate: 0.5, granularity: epoch}", [], SchedulerConfig(name="random", rate=0.5, granularity="epoch")),
+        ("{name: drop_balanced, floor: 0.1}", ["--scheduler.rate", "0"], SchedulerConfig(name="drop_balanced", rate=0, floor=0.1)),
+        ("{name: static, weights: {Young: 0.7, Big_Nose: 1e-2}}", [], static(weights={"Young": 0.7, "Big_Nose": 0.01})),
+        ("{name: static}", ["--scheduler.weights", "Young", "0.7"], static(weights={"Young": 0.7})),
+        ("{name: static, weights_of: runs/dst, weights: {}}", [], static(weights_of=Path("runs/dst"))),
+    ],
+)
+def test_schedulers_in_yaml_and_flags(tmp_path, lines, flags, expected):
+    path = tmp_path / "my.yaml"
+    path.write_text(f"run: {{dir: r}}\ndata: {{shards: s}}\nscheduler: {lines}\n")
+    config = parse(["--config", str(path), *flags])
+    assert config.scheduler == expected
+    path.write_text(to_yaml(config))
+    assert parse(["--config", str(path)]) == config
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from engine.dst.signals import count_metric, depth_metric, incompleteness_metric, stagnancy_metric
+from engine.dst.signals import (
+    count_metric,
+    depth_metric,
+    incompleteness_metric,
+    progress,
+    relative_change,
+    remaining_share,
+    stagnancy_metric,
+)
 
 LOSSES = hnp.arrays(np.float64, 5, elements=st.floats(0, 100) | st.just(0.0) | st.floats(1e-3, 10))
 POSITIVE = hnp.arrays(np.float64, 5, elements=st.floats(1e-3, 100))
@@ -30,8 +38,17 @@ def test_incompleteness_by_hand():
 
 def test_incompleteness_of_losses_that_are_zero():
     # First loss zero: I is 1 where the loss has risen, else 0; the mean of (1, 0, 0.5) is 0.5.
+    assert remaining_share(vector(0, 0, 1), vector(0.3, 0, 0.5)).tolist() == [1, 0, 0.5]
     assert incompleteness_metric(vector(0, 0, 1), vector(0.3, 0, 0.5)).tolist() == [1, 0, 1]
     assert incompleteness_metric(vector(1, 1), vector(0, 0)).tolist() == [1, 1]
+
+
+def test_change_and_progress_by_hand():
+    # Falls by a half, counted double; stands still; rises by a quarter; a Pu of 0.1 counts four times, not ten; from zero.
+    change = relative_change(vector(0.8, 0.4, 0.4, 1.0), vector(0.4, 0.4, 0.5, 0.9), vector(0.5, 1, 1, 0.1))
+    assert change == pytest.approx([-1.0, 0, 0.25, -0.4])
+    assert progress(change) == pytest.approx([1.0, 0, 0, 0.4])
+    assert relative_change(vector(0, 1), vector(0.5, 0.5), vector(1, 1)).tolist() == [0, -0.5]
 
 
 def test_stagnancy_by_hand():
@@ -56,6 +73,10 @@ def test_stagnancy_when_nothing_moves_or_all_losses_rise():
     assert stagnancy_metric(vector(1, 1), vector(1, 1), vector(1, 1)).tolist() == [1, 1]
     assert stagnancy_metric(vector(1, 1), vector(2, 3), vector(1, 1)).tolist() == [1, 1]
     assert stagnancy_metric(vector(0, 0), vector(0, 1), vector(1, 0)).tolist() == [1, 1]
+
+
+def test_one_task_that_learns_alone_gets_the_least_there_is():
+    assert stagnancy_metric(vector(1, 1, 1, 1), vector(1, 1, 0.3, 1), vector(1, 1, 1, 1)) == pytest.approx([1, 1, 0.25, 1])
 
 
 @given(LOSSES, LOSSES, LOSSES)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.loop.step import StepOutcome
 from engine.loop.tally import EpochTally
 
 CPU = torch.device("cpu")
@@ -14,7 +15,8 @@ def test_means_over_samples_steps_and_ranks():
     ranks = [EpochTally(2, 2, CPU) for _ in range(2)]
     for tally, shares in zip(ranks, ((0.7, 0.1), (0.3, 0.3)), strict=True):
         for share, count, step_loss, mask in zip(shares, (4.0, 2.0), (0.5, 0.1), ([True, False], [True, True]), strict=True):
-            tally.add(torch.tensor([share, 0.0]), torch.tensor([count, 0.0]), torch.tensor(step_loss), np.array(mask))
+            outcome = StepOutcome(losses=torch.tensor([share, 0.0]), step_loss=torch.tensor(step_loss), trained=np.array(mask))
+            tally.add(outcome, torch.tensor([count, 0.0]))
     means = ranks[0].means(ranks[0].sums + ranks[1].sums)
     assert means.task_losses == (pytest.approx((4 * 1.0 + 2 * 0.4) / 6), 0.0)
     assert means.loss == pytest.approx((0.5 + 0.1) * 2 / 2)
@@ -23,7 +25,7 @@ def test_means_over_samples_steps_and_ranks():
 
 def test_going_on_from_a_checkpoint():
     tally, resumed = EpochTally(1, 1, CPU), EpochTally(1, 1, CPU)
-    step = (torch.tensor([0.3]), torch.tensor([5.0]), torch.tensor(0.3), np.array([True]))
+    step = (StepOutcome(losses=torch.tensor([0.3]), step_loss=torch.tensor(0.3), trained=np.array([True])), torch.tensor([5.0]))
     tally.add(*step)
     resumed.load(torch.tensor(tally.sums.tolist(), dtype=torch.float64), tally.num_active, tally.num_steps)
     for current in (tally, resumed):

@@ -6,28 +6,32 @@ import torchvision
 from safetensors.torch import save_file
 
 from engine.config import DEFAULT_TASKS, ModelConfig
-from engine.model.multitask import MultitaskModel
+from engine.model.multitask import MultitaskModel, build_model, build_trunk
 from shards.errors import CheckpointError, ConfigurationError
 
 SMALL = {"trunk": "vgg11", "weights": "none", "tap": "pool3", "hidden": (16,)}
 
 
 def model(tasks=("Young", "Bald", "Bangs"), **options) -> MultitaskModel:
-    torch.manual_seed(0)
-    return MultitaskModel(ModelConfig(**(SMALL | options)), tasks)
+    config = ModelConfig(**(SMALL | options))
+    return build_model(config, build_trunk(config, tasks, 0), tasks, 0)
 
 
 def test_the_reports_model_has_the_reports_parameters():
-    built = MultitaskModel(ModelConfig(weights="none"), DEFAULT_TASKS)
+    built = model(DEFAULT_TASKS, trunk="vgg16", tap="logits", hidden=(64,))
     assert built.num_parameters() == (138_422_128, 64_584)
     assert built.depths() == (18,) * 8
-    assert [name for name, parameter in built.named_parameters() if parameter.requires_grad][:2] == ["shared.0.weight", "shared.0.bias"]
+    assert [name for name, parameter in built.named_parameters() if parameter.requires_grad][:2] == [
+        "readout.shared.0.weight",
+        "readout.shared.0.bias",
+    ]
 
 
-def test_stages_together_are_torchvisions_network():
+def test_stages_together_are_torchvisions_network(tmp_path):
     torch.manual_seed(0)
     vgg = torchvision.models.vgg13_bn(weights=None).eval()
-    staged = model(trunk="vgg13_bn", tap="logits").eval()
+    torch.save(vgg.state_dict(), tmp_path / "vgg.pth")
+    staged = model(trunk="vgg13_bn", tap="logits", weights=str(tmp_path / "vgg.pth")).eval()
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(staged.trunk(images)["logits"], vgg(images))
@@ -36,9 +40,9 @@ def test_stages_together_are_torchvisions_network():
 @pytest.mark.parametrize(
     ("tap", "options", "shape"),
     [
-        ("conv1_1", {}, (64, 64, 64)),
-        ("pool3", {}, (256, 8, 8)),
-        ("conv5_2", {}, (512, 4, 4)),
+        ("conv1_1", {}, (64,)),
+        ("pool3", {"tap_grid": 2}, (256 * 4,)),
+        ("conv5_2", {"tap_grid": 4}, (512 * 16,)),
         ("fc6", {}, (4096,)),
         ("logits", {}, (1000,)),
     ],
@@ -56,14 +60,14 @@ def test_tasks_may_read_other_stages_with_layers_of_their_own():
     staged = model(task_taps={"Bald": "conv3_1"}, tap="fc6", hidden=(16, 8))
     # vgg11: conv3_1 is the third weight layer, fc6 the ninth; two hidden layers and the head follow.
     assert staged.depths() == (12, 6, 12)
-    assert staged.shared is not None
-    assert [len([m for m in head if isinstance(m, torch.nn.Linear)]) for head in staged.heads] == [1, 3, 1]
-    assert model(task_taps=dict.fromkeys(("Young", "Bald", "Bangs"), "pool2")).shared is None
+    assert staged.readout.shared is not None
+    assert [len([m for m in head if isinstance(m, torch.nn.Linear)]) for head in staged.readout.heads] == [1, 3, 1]
+    assert model(task_taps=dict.fromkeys(("Young", "Bald", "Bangs"), "pool2")).readout.shared is None
 
 
 def test_without_hidden_layers_heads_read_the_tap():
     staged = model(hidden=(), tap_grid=2)
-    assert staged.heads[0][0].in_features == 256 * 4
+    assert staged.readout.heads[0][0].in_features == 256 * 4
     assert staged.depths() == (5, 5, 5)
 
 
@@ -98,11 +102,11 @@ def test_wrong_settings_are_named(options, message):
 def test_a_nan_in_a_dropped_head_reaches_nothing_shared(where):
     staged = model(train_from="all")
     with torch.no_grad():
-        getattr(staged.heads[1][0], where).fill_(float("nan"))
+        getattr(staged.readout.heads[1][0], where).fill_(float("nan"))
     logits = staged(torch.rand(2, 3, 32, 32), torch.tensor([True, False, True]))
     assert logits.isnan().any(0).tolist() == [False, True, False]
     torch.where(torch.tensor([True, False, True]), logits.sigmoid(), 0).sum().backward()
-    shared = [parameter.grad for name, parameter in staged.named_parameters() if not name.startswith("heads.")]
+    shared = [parameter.grad for name, parameter in staged.named_parameters() if not name.startswith("readout.heads.")]
     assert all(gradient is not None and gradient.isfinite().all() and gradient.any() for gradient in shared)
 
 
@@ -117,8 +121,8 @@ def test_the_frozen_digest_tells_frozen_weights_apart():
     first, same, other = (model(train_from="conv2_1") for _ in range(3))
     with torch.no_grad():
         other.trunk.stages["conv1_1"][0].bias[0] += 1
-        same.heads[0][0].bias[0] += 1
-    assert first.frozen_digest() == same.frozen_digest() != other.frozen_digest()
+        same.readout.heads[0][0].bias[0] += 1
+    assert first.trunk.frozen_digest() == same.trunk.frozen_digest() != other.trunk.frozen_digest()
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])

@@ -49,6 +49,7 @@ METRICS = TaskMetrics(
     task="Young",
     num_labelled=400,
     num_positive=300,
+    threshold=0.5,
     loss=0.4,
     accuracy=0.9,
     balanced_accuracy=0.8,
@@ -57,13 +58,16 @@ METRICS = TaskMetrics(
     f1=0.9,
     auroc=0.85,
     average_precision=0.95,
+    calibration_error=0.04,
     majority_accuracy=0.75,
+    all_positive_f1=6 / 7,
 )
 # One class only: nothing that compares the classes is defined.
 CONSTANT = TaskMetrics(
     task="Wearing_Hat",
     num_labelled=400,
     num_positive=0,
+    threshold=0.5,
     loss=0.2,
     accuracy=0.97,
     balanced_accuracy=None,
@@ -72,7 +76,9 @@ CONSTANT = TaskMetrics(
     f1=None,
     auroc=None,
     average_precision=None,
+    calibration_error=0.02,
     majority_accuracy=1.0,
+    all_positive_f1=None,
 )
 EVAL = EvalRecord(epoch=0, split="val", num_samples=400, seconds=5.0, metrics=(METRICS, CONSTANT))
 END = EndRecord(reason="finished", seconds=100.0)

@@ -47,6 +47,9 @@ def test_a_whole_run_has_everything(make):
         "97 % of the time",
         "Result on test",
         "majority accuracy",
+        "all-positive F1",
+        "0.857",
+        "ECE",
         "≤ 0.750",
         "+15.0",
         "Training loss per task",
@@ -61,6 +64,26 @@ def test_a_whole_run_has_everything(make):
         assert part in parsed.text, part
     assert parsed.rows() == 4  # head, two tasks, mean
     assert sum(tag == "svg" for tag, _ in parsed.tags) == 2 + 2 + 1 + 1 + 1
+
+
+def test_thresholds_have_a_column_only_where_they_were_chosen(make):
+    chosen = make.replace(make.eval, metrics=(make.replace(make.metrics, threshold=0.234), make.constant))
+    head = '<th scope="col">threshold</th>'
+    assert head not in page(make.history(make.run, make.epoch, make.eval))
+    text = page(make.history(make.run, make.epoch, chosen))
+    assert head in text
+    assert "0.234" in Page(text).text
+
+
+def test_what_is_not_better_than_an_answer_without_a_model_is_marked(make):
+    def marked(**values) -> list[str]:
+        record = make.replace(make.eval, metrics=(make.replace(make.metrics, **values), make.replace(make.metrics, accuracy=0.9)))
+        row = page(make.history(make.run, make.epoch, record)).split('<th scope="row" title="Young">')[1].split("</tr>")[0]
+        return [cell.split("<")[0] for cell in row.split('class="behind">')[1:]]
+
+    assert marked() == []
+    assert marked(accuracy=0.7) == ["0.700", "≤ 0.750", "-5.0"]
+    assert marked(f1=0.8) == ["0.800", "≤ 0.857"]
 
 
 def test_it_needs_nothing_from_outside(make):

@@ -24,6 +24,14 @@ def test_constant_and_unlabelled_tasks_are_named(make):
     assert "tasks Young, Wearing_Hat are constant on val: no balanced accuracy" in notes(both)
 
 
+def test_chosen_thresholds_are_told(make):
+    chosen = make.replace(make.metrics, threshold=0.3)
+    sentence = "the thresholds of 1 of 2 tasks were chosen on val for balanced accuracy, not for accuracy; val's own figures are optimistic"
+    for split in ("val", "test"):
+        assert sentence in notes(make.history(make.run, make.replace(make.eval, split=split, metrics=(chosen, make.constant)), make.end))
+    assert not any("threshold" in note for note in notes(make.history(make.run, make.eval, make.end)))
+
+
 def test_a_dst_that_hardly_drops_is_called_so(make):
     sentence = "P stayed ≥ 0.9 for 2 of 2 tasks: DST hardly dropped anything"
     kept = make.replace(make.epoch, probabilities=(1.0, 0.9))

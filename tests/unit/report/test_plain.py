@@ -36,6 +36,30 @@ def test_an_epoch(make):
     ]
 
 
+def test_chosen_thresholds_are_a_column_more(make):
+    chosen = make.replace(make.eval, metrics=(make.replace(make.metrics, threshold=0.25), make.constant))
+    lines = plain.epoch_lines(make.history(make.run, make.epoch, make.loader, chosen), 0)
+    assert lines[1:] == [
+        "                    act. train   val          maj.  bal.             thre-",
+        "  task           P share  loss  loss  acc.    acc.  acc.    F1 AUROC shold",
+        "  Young       1.00 100 % 0.500 0.400 0.900   0.750 0.800 0.900 0.850 0.250",
+        "  Wearing_Hat 0.80  75 % 0.250 0.200 0.970 ≤ 1.000   n/a   n/a   n/a 0.500",
+        "  mean        0.90  88 % 0.375 0.300 0.935   0.875 0.800 0.900 0.850   n/a",
+    ]
+
+
+def test_the_test_table_has_every_measure(make):
+    lines = plain.summary_lines(summarise(make.history(*make.records())))
+    assert lines[1:6] == [
+        "                             maj.  bal.        all+        avg.",
+        "  task         loss  acc.    acc.  acc.    F1    F1 AUROC prec.   ECE",
+        "  Young       0.400 0.900   0.750 0.800 0.900 0.857 0.850 0.950 0.040",
+        "  Wearing_Hat 0.400 0.750 ≤ 0.750 0.800 0.900 0.857 0.850 0.950 0.040",
+        "  mean        0.400 0.825   0.750 0.800 0.900 0.857 0.850 0.950 0.040",
+    ]
+    assert "  test        AUROC 0.850 · F1 0.900 (all positive 0.857) · average precision 0.950 · ECE 0.040 · 500 images" in lines
+
+
 def test_an_epoch_of_which_little_is_known(make):
     first, *_, mean = plain.epoch_lines(make.history(make.run, make.epoch), 0)
     assert first == "epoch 1/3 · loss 0.4000 · n/a images/s · data wait n/a · n/a"

@@ -54,6 +54,36 @@ def test_accuracy_not_above_the_majority_is_marked(make):
     assert styles == ["", BEHIND, ""]
 
 
+def test_f1_not_above_that_of_always_answering_present_is_marked(make):
+    poor = make.replace(make.metrics, f1=0.8)
+    table = task_table(metric_rows([make.metrics, poor, make.constant]), TEST_COLUMNS, 100)
+    f1, all_positive = table.columns[5:7]
+    assert [str(cell) for cell in f1.cells] == ["0.900", "0.800", "n/a", "0.850"]
+    assert [str(cell) for cell in all_positive.cells] == ["0.857", "≤ 0.857", "n/a", "≤ 0.857"]
+    assert [cell.style for cell in f1.cells] == [cell.style for cell in all_positive.cells] == ["", BEHIND, "", BEHIND]
+
+
+@pytest.mark.parametrize("columns", [EPOCH_COLUMNS, TEST_COLUMNS])
+def test_thresholds_are_shown_where_one_is_not_half(make, columns):
+    rows = [TaskRow(task=task, probability=1.0, active_share=1.0, train_loss=0.5, metrics=make.metrics) for task in LONG]
+    assert not any("thre-" in line for line in drawn(rows, columns, 100))
+    rows[1] = make.replace(rows[1], metrics=make.replace(make.metrics, threshold=0.234))
+    lines = drawn(rows, columns, 100)
+    assert [line.split()[-1] for line in lines[3:8]] == ["0.500", "0.234", "0.500", "0.500", "0.500"]
+    assert lines[-1].split()[-1] == "n/a"
+    assert "thre-" in lines[0]
+
+
+@pytest.mark.parametrize("columns", [EPOCH_COLUMNS, TEST_COLUMNS])
+def test_a_hundred_columns_hold_everything_there_is(make, columns):
+    worst = make.replace(make.metrics, accuracy=0.7, f1=0.7, threshold=0.234)
+    rows = [TaskRow(task=task, probability=1.0, active_share=1.0, train_loss=0.5, metrics=worst) for task in LONG]
+    lines = drawn(rows, columns, 100)
+    assert max(cell_len(line) for line in lines) <= 100
+    heads = [set(line.split()) for line in lines[:2]]
+    assert all(upper in heads[0] | {""} and lower in heads[1] for upper, lower in (column.head for column in columns))
+
+
 def test_a_hostile_name_is_text_and_nothing_else(make):
     lines = drawn([TaskRow(task=make.hostile, metrics=make.metrics)], TEST_COLUMNS, 100, force_terminal=True, color_system=None)
     text = "\n".join(lines)

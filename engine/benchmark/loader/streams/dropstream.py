@@ -9,7 +9,7 @@ import torch
 
 from engine.benchmark.loader.work import Loaded, Work
 from engine.config import PipelineConfig
-from engine.pipeline.build import build_loader
+from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place
@@ -25,12 +25,14 @@ def training_order(dataset: ShardDataset, work: Work) -> Order:
 def new_loader(dataset: ShardDataset, work: Work, *, channels_last: bool = False) -> Loader:
     """Return a loader of all labels, on the CPU, with its checksums."""
     return build_loader(
-        dataset,
-        training_order(dataset, work),
-        np.arange(dataset.labels.shape[1]),
-        PipelineConfig(image_size=work.image_size, threads=work.threads, check_crc=True),
-        Place(rank=0, world_size=1, device=torch.device("cpu")),
-        channels_last=channels_last,
+        build_plan(
+            dataset,
+            training_order(dataset, work),
+            np.arange(dataset.labels.shape[1]),
+            PipelineConfig(image_size=work.image_size, threads=work.threads, check_crc=True),
+            Place(rank=0, world_size=1, device=torch.device("cpu")),
+            channels_last=channels_last,
+        )
     )
 
 

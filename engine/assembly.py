@@ -1,0 +1,146 @@
+"""Builds the parts of a run from its configuration; what runs have in common is built once."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from accelerate import Accelerator
+
+from engine.config import AugmentConfig, Config
+from engine.data import Data
+from engine.dst.build import build_scheduler
+from engine.loop.balance.build import build_balancer
+from engine.loop.balance.check import check_balancer, check_sharing
+from engine.loop.features.fill import Progress
+from engine.loop.features.opening import feature_stores, open_features
+from engine.loop.features.stream import FeatureStream
+from engine.loop.features.table import FeatureTable
+from engine.loop.optimizer import build_optimizer
+from engine.loop.parts import Parts
+from engine.loop.thresholds import Thresholds
+from engine.model.loss import positive_weights
+from engine.model.multitask import build_model, build_trunk
+from engine.model.trunk import StagedTrunk
+from engine.pipeline.build import build_loader, build_plan
+from engine.pipeline.loader import Loader
+from engine.pipeline.order import Order
+from engine.pipeline.plan import Place
+from engine.pipeline.selection import shard_sizes
+from engine.run_facts import identity
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Frozen trunks and opened features, for the runs of one process that have them in common."""
+
+    trunks: dict[str, StagedTrunk] = field(default_factory=dict)
+    """What decides a trunk, in words -> the trunk."""
+    tables: dict[str, FeatureTable] = field(default_factory=dict)
+    """What decides the features, in words -> the features."""
+
+    def trunk(self, config: Config, tasks: tuple[str, ...]) -> StagedTrunk:
+        """Return the trunk of a run; a new one if it is trained."""
+        model = config.model
+        if model.train_from != "heads":
+            return build_trunk(model, tasks, config.run.seed)
+        taps = sorted({model.task_taps.get(task, model.tap) for task in tasks})
+        seed = model.weights_seed if model.weights_seed is not None else config.run.seed
+        key = repr((model.trunk, model.weights, seed if model.weights == "none" else None, model.tap_grid, model.channels_last, taps))
+        if key not in self.trunks:
+            self.trunks[key] = build_trunk(model, tasks, config.run.seed)
+        return self.trunks[key]
+
+    def features(self, config: Config, accelerator: Accelerator, data: Data, trunk: StagedTrunk, progress: Progress) -> FeatureTable:
+        """Return the features of a run, computed if they are not there yet."""
+        stores = feature_stores(config, data, trunk, accelerator.device)
+        key = repr(([str(entry.store.folder) for entry in stores], config.data.limit, config.data.keys))
+        if key not in self.tables:
+            self.tables[key] = open_features(config, accelerator, data, trunk, stores, progress)
+        return self.tables[key]
+
+
+def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Shared, progress: Progress) -> Parts:
+    """Return the parts of a run. A collective call.
+
+    Args:
+        config: The resolved configuration.
+        accelerator: Devices, ranks, precision.
+        data: The opened data set.
+        shared: What earlier runs of this process have built.
+        progress: Told of features that have to be computed.
+    """
+    tasks = data.tasks
+    num_missing = (len(data.ids["train"]) - tasks.num_labelled).tolist()
+    check_balancer(config, tasks.names, num_missing=num_missing, world_size=accelerator.num_processes)
+    trunk = shared.trunk(config, tasks.names)
+    check_sharing(config, trunk, tasks.names)
+    if config.model.channels_last:
+        trunk.to(memory_format=torch.channels_last)
+    table = None if config.features.dir is None else shared.features(config, accelerator, data, trunk, progress)
+    module = build_model(config.model, trunk, tasks.names, config.run.seed)
+    raw_optimizer = build_optimizer(config.optimizer, module)
+    balancer = build_balancer(config, accelerator, module)
+    if balancer is not None and (learnt := balancer.parameters()):
+        raw_optimizer.add_param_group({"params": learnt, "lr": config.optimizer.lr, "weight_decay": 0.0})
+    # With features the trunk has nothing to do: it stays where it is.
+    runs = module if table is None else module.readout
+    model, optimizer = accelerator.prepare(torch.compile(runs) if config.model.compile else runs, raw_optimizer)
+    make_loader = partial(_make_loader, config, accelerator, data, table)
+    counted = tasks.num_labelled if config.scheduler.count_of == "labelled" else tasks.num_positive
+    num_positive, num_labelled = (torch.from_numpy(counts).float() for counts in (tasks.num_positive, tasks.num_labelled))
+    pos_weight = positive_weights(num_positive, num_labelled, config.loss)
+    return Parts(
+        config=config,
+        identity=identity(config, make_loader("train").fingerprint, module, accelerator.num_processes),
+        accelerator=accelerator,
+        module=module,
+        model=model,
+        raw_optimizer=raw_optimizer,
+        optimizer=optimizer,
+        scheduler=build_scheduler(
+            config.scheduler,
+            tasks.names,
+            module.depths(),
+            counted.tolist(),
+            seed=config.run.seed,
+            steps_per_epoch=build_order(config, data, "train").steps_per_epoch,
+        ),
+        balancer=balancer,
+        pos_weight=None if pos_weight is None else pos_weight.to(accelerator.device),
+        majority=tuple((rate or 0.0) > 0.5 for rate in tasks.positive_rates()),
+        thresholds=Thresholds(len(tasks.names), config.report.threshold),
+        split_sizes={split: len(ids) for split, ids in data.ids.items()},
+        make_loader=make_loader,
+        key_of=data.dataset.key,
+        run_dir=config.run.dir,
+    )
+
+
+def build_order(config: Config, data: Data, split: str) -> Order:
+    """Return the global batches of a split."""
+    ids, seed = data.ids[split], config.run.seed
+    if split != "train":
+        return Order(ids=ids, batch_size=config.train.batch_size, seed=seed)
+    window = config.pipeline.shuffle == "window"
+    return Order(
+        ids=ids,
+        batch_size=config.train.batch_size,
+        seed=seed,
+        shuffle=config.pipeline.shuffle,
+        drop_last=config.pipeline.drop_last,
+        shard_sizes=shard_sizes(data.dataset, split, ids) if window else None,
+        window_shards=config.pipeline.shards_per_window() if window else None,
+    )
+
+
+def _make_loader(config: Config, accelerator: Accelerator, data: Data, table: FeatureTable | None, split: str) -> Loader:
+    plan = build_plan(
+        data.dataset,
+        build_order(config, data, split),
+        data.tasks.columns,
+        config.pipeline,
+        Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device),
+        augment=config.augment if split == "train" else AugmentConfig(),
+        channels_last=config.model.channels_last,
+    )
+    return build_loader(plan) if table is None else Loader(plan, partial(FeatureStream, table))

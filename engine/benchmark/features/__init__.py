@@ -1,0 +1,1 @@
+"""`tools/benchmark features`: training with and without features that are computed once."""

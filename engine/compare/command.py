@@ -1,0 +1,45 @@
+"""`tools/compare`: schedulers and seeds on one data set, and an honest report."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from engine.compare.arguments import take_apart
+from shards.command import DEBUG_FLAG, with_exit_code
+from shards.errors import ConfigurationError, Interrupted
+
+
+def compare(arguments: Sequence[str]) -> None:
+    """Carry out the command.
+
+    Raises:
+        DropstreamError: Whatever the user can mend; see `shards.errors`.
+    """
+    options, settings = take_apart(arguments)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigurationError("a comparison trains its runs in one process; start tools/compare itself, without a launcher")
+    # Imported here: neither help nor a wrong option waits for torch.
+    from engine.compare.session import run_comparison
+
+    try:
+        run_comparison(options, settings)
+    except KeyboardInterrupt as error:
+        raise Interrupted("stopped by a signal; the same command goes on") from error
+
+
+def main() -> NoReturn:
+    """Run the command on the process's arguments and exit with the documented code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
+    with_exit_code(lambda: compare(arguments), debug=len(arguments) != len(sys.argv) - 1)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # As in `shards.command`: a second signal must not interrupt the tidying up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt

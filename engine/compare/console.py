@@ -1,0 +1,237 @@
+"""What the user sees while a comparison trains: one live line on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from engine.compare.closing import closing_table, plain_lines, rich_table
+from engine.compare.findings import Findings
+from engine.compare.plan import PlannedRun
+from engine.compare.verdict import notes, verdict
+from engine.report.live import fit
+from engine.report.plain import encodable
+from engine.report.words import clock, duration
+from shards.command import one_line
+
+
+class Display(Protocol):
+    """What training a comparison asks of a display."""
+
+    def begin(self, num_runs: int, *, num_present: int) -> None:
+        """Show what is to be done."""
+
+    def start(self, number: int, run: PlannedRun, *, resumes: bool) -> None:
+        """Show that a run begins, or goes on."""
+
+    def done(self, number: int, run: PlannedRun) -> None:
+        """Show that a run is finished."""
+
+    def end(self, findings: Findings, paths: Sequence[Path]) -> None:
+        """Show what was found, and where it is written."""
+
+    def close(self) -> None:
+        """Leave the screen as it should stay."""
+
+
+class Pace:
+    """How long the runs take, and so how long the rest will.
+
+    Args:
+        now: A clock in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._started = now()
+        self._run_started = self._started
+        self._durations: list[float] = []
+        self._num_left = 0
+
+    def begin(self, num_to_do: int) -> None:
+        """Know how many runs are to be trained."""
+        self._num_left = num_to_do
+
+    def start(self) -> None:
+        """Begin a run."""
+        self._run_started = self._now()
+
+    def done(self) -> float:
+        """End the run and return its seconds."""
+        self._durations.append(self._now() - self._run_started)
+        self._num_left -= 1
+        return self._durations[-1]
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Return the time since the beginning."""
+        return self._now() - self._started
+
+    @property
+    def num_left(self) -> int:
+        """Return the number of runs that are not finished, the one under way included."""
+        return self._num_left
+
+    def left_seconds(self, *, running: bool) -> float | None:
+        """Return the expected time to the end of the last run; None before a run has been timed.
+
+        Args:
+            running: Whether a run is under way, whose time so far counts.
+        """
+        if not self._durations:
+            return None
+        each = sum(self._durations) / len(self._durations)
+        spent = min(each, self._now() - self._run_started) if running else 0.0
+        return max(0.0, each * self._num_left - spent)
+
+
+class PlainDisplay:
+    """A log file or a pipe: whole lines only, each flushed."""
+
+    def __init__(self) -> None:
+        self._num_runs = 0
+        self._pace = Pace()
+
+    def begin(self, num_runs: int, *, num_present: int) -> None:
+        """Print how much there is to do."""
+        self._num_runs = num_runs
+        self._pace.begin(num_runs - num_present)
+        self._write(summary_of(num_runs, num_present))
+
+    def start(self, number: int, run: PlannedRun, *, resumes: bool) -> None:
+        """Print the run's name."""
+        self._pace.start()
+        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {'goes on' if resumes else 'starts'}")
+
+    def done(self, number: int, run: PlannedRun) -> None:
+        """Print how long it took, and what is left."""
+        seconds = self._pace.done()
+        left = f", about {clock(self._pace.left_seconds(running=False))} left" if self._pace.num_left else ""
+        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: done in {duration(seconds)}{left}")
+
+    def end(self, findings: Findings, paths: Sequence[Path]) -> None:
+        """Print verdict, table and notes."""
+        self._write(*verdict(findings), *plain_lines(closing_table(findings)))
+        self._write(*(f"note: {note}" for note in notes(findings)), _wrote(paths))
+
+    def close(self) -> None:
+        """Do nothing: every line is already out."""
+
+    def _write(self, *lines: str) -> None:
+        for line in lines:
+            sys.stdout.write(encodable(line, sys.stdout.encoding) + "\n")
+        sys.stdout.flush()
+
+
+class RichDisplay:
+    """A terminal: a line per finished run, and one live line below them, drawn once a second."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._line = LiveLine()
+        self._live: Live | None = None
+
+    def begin(self, num_runs: int, *, num_present: int) -> None:
+        """Print how much there is to do."""
+        self._line.num_runs = num_runs
+        self._line.pace.begin(num_runs - num_present)
+        self.console.print(Text(summary_of(num_runs, num_present)))
+
+    def start(self, number: int, run: PlannedRun, *, resumes: bool) -> None:
+        """Show the run in the live line."""
+        self._line.pace.start()
+        self._line.number, self._line.name, self._line.resumes = number, one_line(run.name), resumes
+        if self._live is None:
+            self._live = Live(self._line, console=self.console, refresh_per_second=1, transient=True)
+            self._live.start(refresh=True)
+
+    def done(self, number: int, run: PlannedRun) -> None:
+        """Print the run above the live line."""
+        self._print_run(number, run, duration(self._line.pace.done()))
+
+    def end(self, findings: Findings, paths: Sequence[Path]) -> None:
+        """Print verdict, table and notes."""
+        self.console.print()
+        for sentence in verdict(findings):
+            self.console.print(Text(sentence, "bold"))
+        self.console.print()
+        self.console.print(rich_table(closing_table(findings)))
+        for note in notes(findings):
+            self.console.print(Text.assemble(("• ", "yellow"), note))
+        self.console.print(Text(_wrote(paths), "dim"))
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _print_run(self, number: int, run: PlannedRun, outcome: str) -> None:
+        width = len(str(self._line.num_runs))
+        line = Text.assemble(
+            ("✓ ", "green"), (f"{number:{width}}/{self._line.num_runs} ", "dim"), one_line(run.name), (f"  {outcome}", "dim")
+        )
+        self.console.print(line)
+
+
+class LiveLine:
+    """The live line as something rich draws again and again, as wide as the terminal is at that moment."""
+
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self.num_runs = 0
+        self.number = 0
+        self.name = ""
+        self.resumes = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the line for this moment."""
+        yield self.line(options.max_width)
+
+    def line(self, width: int) -> Text:
+        """Return the run under way, the time so far and the time to come, in at most `width` cells."""
+        empty = Text()
+        left = self.pace.left_seconds(running=True)
+        text = fit(
+            [
+                [Text(f"run {self.number} of {self.num_runs}", "cyan"), Text(f"{self.number}/{self.num_runs}", "cyan")],
+                [Text(self.name, "bold")],
+                [Text("goes on", "dim") if self.resumes else empty, empty],
+                [Text(f"elapsed {clock(self.pace.elapsed_seconds)}"), Text(clock(self.pace.elapsed_seconds)), empty],
+                [Text(f"about {clock(left)} left", "magenta") if left is not None else empty, empty],
+            ],
+            width,
+        )
+        text.truncate(width, overflow="ellipsis")
+        text.no_wrap = True
+        return text
+
+
+def _wrote(paths: Sequence[Path]) -> str:
+    pictures = [path for path in paths if path.suffix == ".png"]
+    named = [one_line(str(path)) for path in paths if path.suffix != ".png"]
+    return f"wrote {', '.join(named)} and {len(pictures)} picture{'s' if len(pictures) != 1 else ''} in plots"
+
+
+def summary_of(num_runs: int, num_present: int) -> str:
+    """Return what is to be done, in words.
+
+    >>> summary_of(6, 0), summary_of(6, 6)
+    ('6 runs', '6 runs, all of them present')
+    """
+    there = "" if not num_present else ", all of them present" if num_present == num_runs else f", {num_present} of them present"
+    return f"{num_runs} run{'s' if num_runs > 1 else ''}{there}"
+
+
+def open_display() -> Display:
+    """Return the display for standard output."""
+    console = Console()
+    speaks_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    if console.is_terminal and not console.is_dumb_terminal and speaks_utf8:
+        return RichDisplay(console)
+    return PlainDisplay()

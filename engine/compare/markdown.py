@@ -1,0 +1,54 @@
+"""The comparison as Markdown."""
+
+import re
+from collections.abc import Sequence
+
+from engine.compare.findings import Findings
+from engine.compare.tables import Cell, Table
+from engine.compare.verdict import notes, verdict
+from shards.command import one_line
+
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]")
+"""What has a meaning inside a line; parentheses have one only behind brackets, `#` and `-` only at a line's beginning."""
+
+
+def markdown(findings: Findings, tables: Sequence[Table], title: str) -> str:
+    """Return the verdict, the notes and the tables.
+
+    Args:
+        findings: What was found.
+        tables: Its tables.
+        title: What the comparison is called; untrusted text.
+    """
+    lines = [f"# {escape(title)}", "", *(f"{escape(sentence)}  " for sentence in verdict(findings)), ""]
+    lines += [f"- {escape(note)}" for note in notes(findings)]
+    for table in tables:
+        lines += ["", f"## {escape(table.title)}", "", escape(table.caption), "", *_table(table)]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Return text that Markdown shows as it is, on one line.
+
+    >>> escape("a|b <i> Wearing_Hat")
+    'a\\|b \\<i\\> Wearing\\_Hat'
+    """
+    return _SPECIAL.sub(lambda match: "\\" + match.group(), one_line(text))
+
+
+def _table(table: Table) -> list[str]:
+    rows = [[escape(row.name), *(_cell(cell) for cell in row.cells)] for row in table.rows]
+    return [
+        _line([escape(table.corner), *(escape(column) for column in table.columns)]),
+        _line(["---", *("---:" for _ in table.columns)]),
+        *(_line(row) for row in rows),
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    return f"**{text}**" if cell.is_best else f"{text} ▼" if cell.is_bad else text

@@ -1,0 +1,73 @@
+"""What of a planned run is there already."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Literal
+
+from engine.command_line import parse
+from engine.compare.plan import PlannedRun
+from engine.config import Config
+from engine.loop.predictions import PREDICTIONS
+from engine.report.journal import resume_history
+from engine.run_folder import CONFIG_FILE
+from shards.errors import ConfigurationError
+
+State = Literal["absent", "unfinished", "finished"]
+_FREE_SETTINGS = ("run.dir", "run.if_exists", "report.console", "report.every", "report.page")
+"""Settings that do not decide a run's result."""
+_OTHER = "use another --out, or remove that folder to train the run anew"
+
+
+def state_of(run: PlannedRun) -> State:
+    """Return how far a run is.
+
+    A finished run whose answers to the test split are missing counts as unfinished: resuming it writes them.
+
+    Raises:
+        ConfigurationError: The folder holds a run with other settings; the difference is named.
+        DataError: Its records are damaged.
+    """
+    folder = run.config.run.dir
+    history = resume_history(folder)
+    if (folder / CONFIG_FILE).exists():
+        _check_settings(run)
+    elif history.processes:
+        raise ConfigurationError(f"{folder}: holds a run without {CONFIG_FILE}, whose settings nobody knows; {_OTHER}")
+    if not history.processes:
+        return "unfinished" if folder.is_dir() and os.listdir(folder) else "absent"
+    answered = (folder / PREDICTIONS).exists() or not history.split("test")
+    return "finished" if history.status == "finished" and answered else "unfinished"
+
+
+def _check_settings(run: PlannedRun) -> None:
+    path = run.config.run.dir / CONFIG_FILE
+    try:
+        before = parse(["--config", str(path)])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}; the run is of another version of this program: {_OTHER}") from error
+    changes = differences(before, run.config)
+    if changes:
+        raise ConfigurationError(f"{run.config.run.dir}: holds a run with other settings: {'; '.join(changes)}; {_OTHER}")
+
+
+def differences(before: Config, now: Config) -> list[str]:
+    """Return in words what of two configurations differs and decides results."""
+    old, new = _settings(before), _settings(now)
+    return [f"{name} was {old[name]}, is {value}" for name, value in new.items() if not _is_same(old[name], value, before, now)]
+
+
+def _settings(config: Config) -> dict[str, object]:
+    sections = dataclasses.asdict(config)
+    flat = {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
+    return {name: value for name, value in flat.items() if name not in _FREE_SETTINGS}
+
+
+def _is_same(old: object, new: object, before: Config, now: Config) -> bool:
+    if old == new:
+        return True
+    if not (isinstance(old, str | Path) and isinstance(new, str | Path)):
+        return False
+    # The same folder under another name; or beside the run in the same way, in a comparison that was moved or called from elsewhere.
+    beside = isinstance(old, Path) and os.path.relpath(old, before.run.dir) == os.path.relpath(new, now.run.dir)
+    return beside or Path(old).resolve() == Path(new).resolve()

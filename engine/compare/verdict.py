@@ -1,0 +1,186 @@
+"""The verdict and the notes: sentences computed from the numbers, none of which says more than they do."""
+
+from collections.abc import Iterator, Sequence
+
+from engine.compare.findings import SIGNIFICANT, Difference, Findings, VariantFindings
+from engine.compare.measures import measure_of
+from engine.compare.statistics import false_alarm_rate
+from engine.report.notes import RARELY_DROPPED
+from engine.report.words import NOT_MEASURED, number
+from shards.command import one_line
+
+DROPPING = ("random", "drop_balanced", "dst")
+"""Schedulers that drop tasks."""
+MOST_NAMES = 4
+"""Variants that a sentence names before it counts the rest."""
+Compared = tuple[VariantFindings, Difference]
+NOTHING_SHOWN = "Nothing here shows that dropping tasks helps."
+
+
+def verdict(findings: Findings) -> tuple[str, ...]:
+    """Return what the numbers come to: against plain multitask learning, and against single-task training.
+
+    A variant differs from `mtl` if its adjusted p-value of the mean over the tasks is below 0.05. Dropping helps (hurts) under a
+    scheduler that drops tasks if it lies above (below) `mtl` by this rule; with one seed nothing is claimed.
+    """
+    return (*_against_baseline(findings), *_against_single(findings))
+
+
+def notes(findings: Findings) -> tuple[str, ...]:
+    """Return what an honest reader should know besides; each holds for these runs."""
+    return (
+        *_many(findings),
+        *_hardly_dropped(findings),
+        *_below_majority(findings),
+        *_missing(findings),
+    )
+
+
+def p_text(value: float | None) -> str:
+    """Return a p-value as text.
+
+    >>> p_text(0.2149), p_text(0.0004), p_text(None)
+    ('0.215', '< 0.001', 'n/a')
+    """
+    return "< 0.001" if value is not None and value < 0.001 else number(value)
+
+
+def points(value: float | None, *, signed: bool = True) -> str:
+    """Return a difference of shares in points: hundredths.
+
+    >>> points(0.0123), points(-0.005, signed=False), points(None)
+    ('+1.23', '0.50', 'n/a')
+    """
+    if value is None:
+        return NOT_MEASURED
+    # A difference that rounds to zero has no sign.
+    rounded = round(100 * value, 2) + 0.0
+    return f"{rounded:+.2f}" if signed and rounded else f"{abs(rounded):.2f}"
+
+
+def _against_baseline(findings: Findings) -> Iterator[str]:
+    compared = [(variant, variant.overall.to_baseline) for variant in findings.variants if variant.overall.to_baseline]
+    known = [(variant, difference) for variant, difference in compared if difference.mean is not None]
+    if not known:
+        yield (
+            "mtl is not part of the comparison, so nothing says whether dropping tasks helps."
+            if not any(variant.scheduler == "mtl" and variant.balancer is None for variant in findings.variants)
+            else "There is nothing to compare with mtl."
+        )
+        return
+    what = f"mean {findings.split} {measure_of(findings.metric).name}"
+    tested = [(variant, difference) for variant, difference in known if difference.p_adjusted is not None]
+    if not tested:
+        means = [difference.mean or 0.0 for _, difference in known]
+        far = f"is {points(means[0])}" if len(means) == 1 else f"are {points(min(means))} to {points(max(means))}"
+        yield (
+            "One seed cannot tell a scheduler's effect from the luck of the seed, so nothing is claimed: "
+            f"{_names([variant for variant, _ in known])} {far} points from mtl in {what}. Add seeds: --seeds 3 or more."
+        )
+        return
+    seeds = f"Over {len(findings.seeds)} seeds"
+    differing = [(variant, difference) for variant, difference in tested if difference.is_significant]
+    if not differing:
+        smallest = p_text(min(difference.p_adjusted or 0.0 for _, difference in tested))
+        one = f"{one_line(tested[0][0].name)} does not differ" if len(tested) == 1 else "no variant differs"
+        yield f"{seeds} {one} from mtl beyond chance in {what} ({'' if len(tested) == 1 else 'smallest '}p = {smallest})."
+    else:
+        rest = "" if len(differing) == len(tested) else "; the others do not differ from mtl beyond chance"
+        sides = [[pair for pair in differing if ((pair[1].mean or 0.0) > 0) is above] for above in (True, False)]
+        yield f"{seeds}, {what}: {', '.join(_how_far(side) for side in sides if side)}{rest}."
+    yield from _dropping(tested, differing)
+
+
+def _how_far(compared: Sequence[Compared]) -> str:
+    """Return by how much variants on the same side of `mtl` differ from it."""
+    means = sorted(abs(difference.mean or 0.0) for _, difference in compared)
+    side = "above" if (compared[0][1].mean or 0.0) > 0 else "below"
+    largest = _equals(max(difference.p_adjusted or 0.0 for _, difference in compared))
+    names = _names([variant for variant, _ in compared])
+    if len(compared) == 1:
+        return f"{names} is {points(means[0], signed=False)} points {side} mtl (p {largest})"
+    between = f"{points(means[0], signed=False)} to {points(means[-1], signed=False)}"
+    return f"{names} are {between} points {side} mtl (largest p {largest})"
+
+
+def _equals(value: float | None) -> str:
+    text = p_text(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _dropping(tested: Sequence[Compared], differing: Sequence[Compared]) -> Iterator[str]:
+    if not any(variant.scheduler in DROPPING for variant, _ in tested):
+        return
+    dropping = [(variant, difference.mean or 0.0) for variant, difference in differing if variant.scheduler in DROPPING]
+    helps = [variant for variant, mean in dropping if mean > 0]
+    hurts = [variant for variant, mean in dropping if mean < 0]
+    if not dropping:
+        yield NOTHING_SHOWN
+    else:
+        said = [f"{verb} under {_names(which)}" for verb, which in (("helps", helps), ("hurts", hurts)) if which]
+        yield f"Here dropping tasks {' and '.join(said)}."
+
+
+def _against_single(findings: Findings) -> Iterator[str]:
+    if not any(variant.scheduler == "stl" for variant in findings.variants):
+        return
+    counted = [(variant, variant.num_suffering) for variant in findings.variants if variant.num_suffering is not None]
+    if not counted:
+        if len(findings.seeds) == 1 and len(findings.variants) > 1:
+            yield "One seed cannot tell negative transfer either."
+        return
+    num_tasks = sum(entry.suffers is not None for entry in counted[0][0].tasks)
+    said = [f"{one_line(variant.name)} on {count or 'none'}" for variant, count in counted]
+    rate = false_alarm_rate(len(findings.seeds)) or 0.0
+    yield (
+        f"Negative transfer, of {num_tasks} task{'s' if num_tasks > 1 else ''}: {', '.join(said)}; "
+        f"about {number(rate * num_tasks, 1)} would be counted by luck alone."
+    )
+
+
+def _many(findings: Findings) -> Iterator[str]:
+    known = findings.all_p()
+    if len(known) > 1:
+        yield (
+            f"{len(known)} p-values of single tasks are shown; if nothing had any effect about {number(SIGNIFICANT * len(known), 1)} of "
+            f"them would still lie below {SIGNIFICANT}. The adjusted ones (Holm) allow for that"
+        )
+    smallest = 2 / (findings.num_resamples + 1)
+    if findings.split == "test" and smallest * len(known) > SIGNIFICANT:
+        yield (
+            f"with {findings.num_resamples} resamples no p-value is below {number(smallest, 4)}, which {len(known)} tests raise above "
+            f"{SIGNIFICANT}: no single task can be called different; use --bootstrap {round(4 * len(known) / SIGNIFICANT)}"
+        )
+
+
+def _hardly_dropped(findings: Findings) -> Iterator[str]:
+    for variant in findings.variants:
+        if variant.scheduler in DROPPING and variant.mean_probability is not None and variant.mean_probability >= RARELY_DROPPED:
+            yield f"{one_line(variant.name)} hardly dropped anything: its mean P is {number(variant.mean_probability)}, so it is nearly mtl"
+
+
+def _below_majority(findings: Findings) -> Iterator[str]:
+    reference = findings.references["accuracy"][-1]
+    means = {one_line(variant.name): variant.overall.measures["accuracy"].mean for variant in findings.variants}
+    below = [name for name, mean in means.items() if reference is not None and mean is not None and mean <= reference]
+    if below:
+        yield f"mean accuracy is not above the majority predictor's {number(reference)}: {', '.join(below)}"
+
+
+def _missing(findings: Findings) -> Iterator[str]:
+    if findings.split == "val":
+        yield "there is no test split: everything is measured on val, and the bootstrap, which needs test answers, is left out"
+    untimed = [one_line(variant.name) for variant in findings.variants if variant.seconds.mean is None]
+    if untimed:
+        yield f"no time for {', '.join(untimed)}: a process of theirs died without an end record"
+    if not findings.is_uniform:
+        yield "the runs were not all made by the same versions on the same kind of device; a part of any difference may come from that"
+    if findings.num_skipped:
+        yield f"up to {findings.num_skipped} damaged samples were left out; each run's records.jsonl names them"
+
+
+def _names(variants: Sequence[VariantFindings]) -> str:
+    names = [one_line(variant.name) for variant in variants]
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 1], f"{len(names) - MOST_NAMES + 1} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

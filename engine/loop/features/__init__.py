@@ -1,0 +1,1 @@
+"""What a frozen trunk sees of each image, computed once and trained from ever after."""

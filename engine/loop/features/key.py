@@ -1,0 +1,62 @@
+"""What decides the features of a tap: two runs with the same key may share them."""
+
+import hashlib
+import json
+
+import torch
+
+from engine.config import Config
+from engine.model.trunk import StagedTrunk
+from engine.pipeline.imagenet import MEAN, STD
+from shards.dataset import ShardDataset
+
+_FORMAT = 1
+_COMPUTED_IN = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def feature_dtype(config: Config) -> torch.dtype:
+    """Return the type that features are stored in."""
+    return _COMPUTED_IN[config.train.precision] if config.features.dtype == "auto" else getattr(torch, config.features.dtype)
+
+
+def feature_key(
+    config: Config, dataset: ShardDataset, trunk: StagedTrunk, tap: str, device: torch.device, *, mirrored: bool
+) -> dict[str, str]:
+    """Return name -> value in words.
+
+    Args:
+        config: Transform, trunk, precision.
+        dataset: The data set; its index has a checksum of every image, and its labels do not matter.
+        trunk: With its weights.
+        tap: Stage that is read.
+        device: Where it runs: kernels differ by rounding.
+        mirrored: Features of the mirrored images.
+    """
+    pipeline, model = config.pipeline, config.model
+    # As in the fingerprint of a loader: its decoders differ by rounding.
+    on_gpu = pipeline.backend == "dali" and device.type == "cuda" and pipeline.decoder != "cpu"
+    return {
+        "format": str(_FORMAT),
+        "images": dataset.manifest.files["index.npy"].sha256,
+        "backend": pipeline.backend,
+        "decoder": f"gpu, hardware's share {pipeline.hw_decoder_load}" if on_gpu else "cpu",
+        # Without, damage may pass for an image.
+        "checksums": str(pipeline.check_crc),
+        "image size": str(pipeline.size() or "none"),
+        "pixels": pipeline.dtype,
+        "normalised by": f"{MEAN} {STD}",
+        "mirrored": str(mirrored),
+        "trunk": model.trunk,
+        "weights": trunk.digest(tap),
+        "tap": tap,
+        "grid": str(model.tap_grid) if trunk.is_map(tap) else "none",
+        "channels last": str(model.channels_last),
+        "precision": config.train.precision,
+        "stored as": str(feature_dtype(config)),
+        "device": device.type,
+    }
+
+
+def key_digest(key: dict[str, str]) -> str:
+    """Return the folder name of a key."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,149 @@
+"""Comparisons end to end: in this process, and as users start and stop them."""
+
+import json
+import shutil
+
+import pytest
+
+from engine.compare.command import compare
+from engine.loop import trainer as trainer_module
+from shards.errors import ConfigurationError, Interrupted
+from tests.integration.conftest import SMALL
+from tests.launch import Nursery, light_vgg11, wait_for
+
+COMPARE = "import engine.compare.command; engine.compare.command.main()"
+TASKS = ("Young", "Bald")
+
+
+def words(shards, out, *arguments):
+    """The command line of a small comparison."""
+    settings = SMALL | {"data.shards": str(shards), "train.epochs": "1", "model.train_from": "heads"}
+    del settings["data.tasks"], settings["report.console"]
+    given = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    return [*given, "--data.tasks", *TASKS, "--out", str(out), "--bootstrap", "100", *arguments]
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch):
+    monkeypatch.setattr("torchvision.models.vgg11", light_vgg11)
+
+
+@pytest.fixture(scope="module")
+def finished(shards, tmp_path_factory):
+    """A comparison of every kind of scheduler."""
+    out = tmp_path_factory.mktemp("compared") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torchvision.models.vgg11", light_vgg11)
+        compare(words(shards, out, "--schedulers", "static", "stl", "mtl", "random", "drop_balanced", "dst", "--seeds", "2"))
+    return out
+
+
+def state(out):
+    """Time and size of every file of the runs."""
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (out / "runs").rglob("*")}
+
+
+def test_it_leaves_runs_figures_tables_page_and_pictures(finished):
+    assert {path.name for path in finished.iterdir()} == {"runs", "results.json", "report.md", "report.html", "plots"}
+    runs = {str(path.parent.relative_to(finished / "runs")) for path in finished.rglob("records.jsonl")}
+    multitask = {f"{name}/seed-{seed}" for name in ("static", "mtl", "random", "drop_balanced", "dst") for seed in (0, 1)}
+    assert runs == multitask | {f"stl/seed-{seed}/{task}" for seed in (0, 1) for task in TASKS}
+    results = json.loads((finished / "results.json").read_text())
+    assert [variant["name"] for variant in results["variants"]] == ["static", "stl", "mtl", "random", "drop_balanced", "dst"]
+    assert (results["split"], results["num_samples"], results["tasks"]) == ("test", 15, list(TASKS))
+    for variant in results["variants"]:
+        assert len(variant["overall"]["measures"]["balanced_accuracy"]["values"]) == 2
+        assert variant["seconds"]["mean"] > 0
+        assert (variant["overall"]["to_baseline"] is None) == (variant["name"] == "mtl")
+        assert (variant["relative_gain"] is None) == (variant["name"] == "stl")
+    pictures = {path.name for path in (finished / "plots").iterdir()}
+    assert {"val.png", "difference-to-stl.png", "probabilities-random.png", "active-random.png"} <= pictures
+    assert "svg" in (finished / "report.html").read_text()
+
+
+def test_static_has_the_weights_that_dst_had(finished):
+    config = (finished / "runs/static/seed-1/config.yaml").read_text()
+    assert f"weights_of: {finished / 'runs/dst/seed-1'}" in config
+
+
+def test_again_it_trains_nothing_and_finds_the_same(finished, shards, capsys):
+    before, results = state(finished), (finished / "results.json").read_bytes()
+    compare(words(shards, finished, "--schedulers", "static", "stl", "mtl", "random", "drop_balanced", "dst", "--seeds", "2"))
+    assert state(finished) == before
+    assert (finished / "results.json").read_bytes() == results
+    assert "14 runs, all of them present" in capsys.readouterr().out
+
+
+def test_more_seeds_train_only_what_is_missing(finished, shards, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out/runs/mtl/seed-1")
+    before = state(tmp_path / "out")
+    compare(words(shards, tmp_path / "out", "--schedulers", "mtl", "random", "--seeds", "2"))
+    after = state(tmp_path / "out")
+    assert {path: entry for path, entry in after.items() if path in before and path.is_file()} == {
+        path: entry for path, entry in before.items() if path.is_file()
+    }
+    assert (tmp_path / "out/runs/mtl/seed-1/model.safetensors").exists()
+    original = json.loads((finished / "results.json").read_text())["variants"]
+    again = json.loads((tmp_path / "out/results.json").read_text())["variants"]
+    # The run that was trained anew is the run that was there.
+    assert again[0]["overall"]["measures"] == next(entry for entry in original if entry["name"] == "mtl")["overall"]["measures"]
+
+
+def test_other_settings_are_refused_with_the_difference(finished, shards):
+    before = state(finished)
+    with pytest.raises(
+        ConfigurationError, match=r"seed-0: holds a run with other settings: optimizer.lr was 0.001, is 0.5; use another --out"
+    ):
+        compare(words(shards, finished, "--schedulers", "mtl", "--seeds", "1", "--optimizer.lr", "0.5"))
+    assert state(finished) == before
+
+
+def test_a_run_that_was_cut_off_goes_on(finished, shards, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    asked = []
+
+    def agreed(_stop, **_):
+        asked.append(None)
+        return len(asked) == 9
+
+    monkeypatch.setattr(trainer_module.StopRequest, "agreed", agreed)
+    command = words(shards, out, "--schedulers", "mtl", "random", "--seeds", "1")
+    with pytest.raises(Interrupted, match=r"^stopped by a signal in .* seed 0; the same command goes on$"):
+        compare(command)
+    monkeypatch.undo()
+    monkeypatch.setattr("torchvision.models.vgg11", light_vgg11)
+    compare(command)
+    original = json.loads((finished / "results.json").read_text())["variants"]
+    for variant in json.loads((out / "results.json").read_text())["variants"]:
+        expected = next(entry for entry in original if entry["name"] == variant["name"])
+        values = [entry["overall"]["measures"]["accuracy"]["values"][0] for entry in (variant, expected)]
+        assert values[0] == values[1]
+
+
+def test_settings_of_another_precision_follow_one_another(shards, tmp_path):
+    compare(words(shards, tmp_path / "out", "--schedulers", "mtl", "--seeds", "1", "--sweep", "train.precision", "no", "bf16"))
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert [variant["name"] for variant in results["variants"]] == ["mtl[train.precision=no]", "mtl[train.precision=bf16]"]
+    assert results["run"]["precision"] == "no"
+    assert (tmp_path / "out/runs/mtl-train.precision=bf16/seed-0/model.safetensors").exists()
+
+
+def test_a_signal_ends_it_with_75_and_the_same_command_goes_on(shards, tmp_path):
+    nursery = Nursery(tmp_path)
+    out = tmp_path / "out"
+    command = words(shards, out, "--schedulers", "mtl", "dst", "--seeds", "1", "--train.epochs", "12", "--report.every", "1")
+    try:
+        child = nursery.start(command, program=COMPARE)
+        wait_for(child, out / "runs/mtl/seed-0/records.jsonl", "StepRecord")
+        child.send_signal(15)
+        code, _, errors = child.finish()
+        assert (code, errors) == (75, "error: stopped by a signal in mtl seed 0; the same command goes on\n")
+        shutil.rmtree(out / "runs/dst", ignore_errors=True)
+        again = nursery.start(command, program=COMPARE)
+        code, told, errors = again.finish(timeout=120)
+        assert (code, errors) == (0, "")
+    finally:
+        nursery.close()
+    assert "run 1/2 mtl seed 0: goes on" in told
+    assert "run 2/2 dst seed 0: starts" in told

@@ -1,0 +1,88 @@
+import pytest
+
+from engine.compare.campaign import train_all
+from engine.compare.execute import Executor
+from shards.errors import ConfigurationError, DivergenceError, Interrupted
+from tests.unit.compare.runs import TASKS, plan_of, write_run
+
+
+class Notes:
+    """A display that notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def begin(self, num_runs, *, num_present):
+        self.told.append(f"{num_present} of {num_runs}")
+
+    def start(self, number, run, *, resumes):
+        self.told.append(f"{number} {run.name} {'goes on' if resumes else 'starts'}")
+
+    def done(self, number, run):
+        self.told.append(f"{number} {run.name} done")
+
+
+@pytest.fixture
+def plan(tmp_path):
+    return plan_of(tmp_path / "out", "--schedulers", "mtl", "dst", "--seeds", "2")[1]
+
+
+@pytest.fixture
+def trained(monkeypatch, plan):
+    """The configurations that were trained, each written as a finished run."""
+    configs = []
+
+    def execute(_self, config):
+        configs.append(config)
+        run = next(run for run in plan.runs if run.config.run.dir == config.run.dir)
+        if config.run.if_exists == "refuse":
+            write_run(run, TASKS)
+
+    monkeypatch.setattr(Executor, "execute", execute)
+    return configs
+
+
+def test_what_is_there_stays_and_what_has_begun_goes_on(plan, trained):
+    write_run(plan.runs[1], TASKS)
+    write_run(plan.runs[2], TASKS, finished=False)
+    notes = Notes()
+    train_all(plan, notes)
+    assert [(config.run.dir, config.run.if_exists) for config in trained] == [
+        (plan.runs[0].config.run.dir, "refuse"),
+        (plan.runs[2].config.run.dir, "resume"),
+        (plan.runs[3].config.run.dir, "refuse"),
+    ]
+    assert notes.told == [
+        "1 of 4",
+        "1 mtl seed 0 starts",
+        "1 mtl seed 0 done",
+        "3 mtl seed 1 goes on",
+        "3 mtl seed 1 done",
+        "4 dst seed 1 starts",
+        "4 dst seed 1 done",
+    ]
+
+
+def test_a_foreign_run_is_found_before_the_first_one_trains(plan, trained, tmp_path):
+    other = plan_of(tmp_path / "out", "--schedulers", "mtl", "dst", "--seeds", "2", "--optimizer.lr", "0.5")[1]
+    write_run(other.runs[3], TASKS)
+    with pytest.raises(ConfigurationError, match=r"dst/seed-1: holds a run with other settings: optimizer.lr was 0.5, is 0.001"):
+        train_all(plan, Notes())
+    assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (Interrupted("go on with --run.dir x"), Interrupted, r"^stopped by a signal in mtl seed 0; the same command goes on$"),
+        (DivergenceError("the loss is nan"), DivergenceError, r"^mtl seed 0: the loss is nan$"),
+        (ConfigurationError("too few samples"), ConfigurationError, r"^mtl seed 0: too few samples$"),
+    ],
+)
+def test_a_run_that_ends_early_ends_the_comparison(plan, monkeypatch, raised, expected, message):
+    def execute(_self, _config):
+        raise raised
+
+    monkeypatch.setattr(Executor, "execute", execute)
+    with pytest.raises(expected, match=message):
+        train_all(plan, Notes())

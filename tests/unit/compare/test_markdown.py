@@ -1,0 +1,41 @@
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.compare.markdown import escape, markdown
+from engine.compare.tables import make_tables
+from tests.unit.compare.found import difference, findings, variant
+
+HOSTILE = "<script>a|b</script>`x` [z](http://e) *b* \x1b[31m"
+
+
+def test_verdict_notes_and_tables():
+    found = findings(variant("mtl"), variant("dst", value=0.9, to_baseline=difference(0.4, 0.3)))
+    text = markdown(found, make_tables(found), "my comparison")
+    assert text.startswith("# my comparison\n\nOver 3 seeds dst does not differ from mtl")
+    assert "\n- 2 p-values of single tasks are shown" in text
+    assert "\n| dst | **0.900 ± 0.010** |" in text
+    assert "\n## Difference to mtl per task\n" in text
+
+
+def test_every_row_has_as_many_cells_as_its_head():
+    tasks = (HOSTILE, "a|b")
+    found = findings(
+        variant("mtl", suffering=(True, False), tasks=tasks), variant("dst", to_baseline=difference(1), tasks=tasks), tasks=tasks
+    )
+    text = markdown(found, make_tables(found), HOSTILE)
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    assert len(tables) == 5
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    assert "\x1b" not in text
+    assert not re.search(r"(?<!\\)[<`\[]", text)
+    assert "-1.00 ± 1.00 ▼" in text
+
+
+@given(st.text())
+def test_nothing_escapes(text):
+    escaped = escape(text)
+    assert "\n" not in escaped
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|<`*\[]", escaped)

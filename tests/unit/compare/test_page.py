@@ -1,0 +1,107 @@
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from engine.compare.page import page
+from engine.compare.plots import make_plots
+from engine.compare.tables import make_tables
+from tests.unit.compare.found import difference, findings, variant
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+HOSTILE = "<script>alert(1)</script>[red]\x1b[31m$x_"
+
+
+class Page(HTMLParser):
+    """Collects the tags, checks that they nest, and joins the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def draw(found, title="trial", config="optimizer:\n  lr: 0.1 # a < b\n"):
+    masks = {entry.name: np.array([[True, False]] * 12) for entry in found.variants if entry.drops}
+    return page(found, make_tables(found), make_plots(found, masks), title=title, config=config)
+
+
+def found(tasks=("Young", "Bald"), **fields):
+    return findings(
+        variant("stl", to_baseline=difference(1, 0.2), tasks=tasks),
+        variant("mtl", suffering=(True, False), tasks=tasks),
+        variant("dst", to_baseline=difference(0.5), suffering=(False, False), probability=0.5, tasks=tasks),
+        tasks=tasks,
+        **fields,
+    )
+
+
+def test_it_has_everything():
+    parsed = Page(draw(found()))
+    for part in (
+        "Over 3 seeds no variant differs from mtl beyond chance",
+        "Nothing here shows that dropping tasks helps.",
+        "3 variants · 3 seeds · 2 tasks · 15 test images",
+        "Result on test",
+        "Against mtl and stl",
+        "Balanced accuracy on val",
+        "Difference to stl",
+        "P(k, t) under dst",
+        "Active tasks under dst",
+        "without a model",
+        "2,000 resamples",
+        "-2 standard errors",
+        "a chance of 0.092",
+        "lr: 0.1 # a < b",
+    ):
+        assert part in parsed.text, part
+    assert sum(tag == "svg" for tag, _ in parsed.tags) == 4
+    assert sum(attributes.get("class") == "bad" for _, attributes in parsed.tags) == 2
+    assert {"best"} <= {attributes.get("class") for _, attributes in parsed.tags}
+
+
+def test_the_verdict_comes_before_any_number():
+    text = draw(found())
+    assert text.index("beyond chance") < text.index("<table")
+
+
+def test_it_needs_nothing_from_outside():
+    for tag, attributes in Page(draw(found())).tags:
+        assert tag not in {"script", "link", "iframe", "img", "object"}
+        for name, value in attributes.items():
+            assert not (name in {"src", "href", "xlink:href", "action"} and not (value or "").startswith(("#", "data:"))), (tag, value)
+
+
+def test_hostile_text_is_text():
+    text = draw(found(tasks=(HOSTILE, "=1+1")), title="<b>x", config="</pre><script>1</script>")
+    parsed = Page(text)
+    assert not {"script", "b>x"} & {tag for tag, _ in parsed.tags}
+    assert "\x1b" not in text
+    assert "<script>alert(1)</script>[red]\\x1b[31m$x_" in parsed.text
+
+
+@pytest.mark.parametrize("num_tasks", [1, 40])
+def test_few_and_many_tasks_and_one_seed(num_tasks):
+    tasks = tuple(f"Task_{place}" for place in range(num_tasks))
+    made = findings(
+        variant("mtl", tasks=tasks), variant("dst", to_baseline=difference(0.5, None), tasks=tasks), tasks=tasks, seeds=(0,), num_samples=1
+    )
+    parsed = Page(draw(made))
+    assert "One seed cannot tell" in parsed.text
+    assert "1 seed · " in parsed.text

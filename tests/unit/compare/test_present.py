@@ -1,0 +1,94 @@
+import dataclasses
+import shutil
+
+import pytest
+
+from engine.command_line import to_yaml
+from engine.compare.present import differences, state_of
+from engine.loop.predictions import PREDICTIONS
+from shards.errors import ConfigurationError, DataError
+from tests.unit.compare.runs import TASKS, plan_of, write_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A planned run of mtl."""
+    return plan_of(tmp_path / "out", "--schedulers", "mtl", "--seeds", "1")[1].runs[0]
+
+
+def changed(run, section, **fields):
+    """The same run with other settings."""
+    config = dataclasses.replace(run.config, **{section: dataclasses.replace(getattr(run.config, section), **fields)})
+    return dataclasses.replace(run, config=config)
+
+
+def test_absent_unfinished_finished(run):
+    assert state_of(run) == "absent"
+    run.config.run.dir.mkdir(parents=True)
+    assert state_of(run) == "absent"
+    run.config.run.dir.rmdir()
+    write_run(run, TASKS, finished=False)
+    assert state_of(run) == "unfinished"
+    shutil.rmtree(run.config.run.dir)
+    write_run(run, TASKS)
+    assert state_of(run) == "finished"
+
+
+def test_a_run_that_has_only_begun_goes_on(run):
+    run.config.run.dir.mkdir(parents=True)
+    (run.config.run.dir / "records.jsonl").touch()
+    assert state_of(run) == "unfinished"
+
+
+def test_without_its_answers_a_run_is_not_finished(run):
+    write_run(run, TASKS)
+    (run.config.run.dir / PREDICTIONS).unlink()
+    assert state_of(run) == "unfinished"
+
+
+def test_another_setting_is_named_and_nothing_touched(run):
+    write_run(run, TASKS)
+    other = changed(run, "optimizer", lr=0.01)
+    with pytest.raises(ConfigurationError, match=r"seed-0: holds a run with other settings: optimizer.lr was 0.001, is 0.01; use another"):
+        state_of(other)
+    assert state_of(run) == "finished"
+
+
+def test_what_does_not_decide_the_result_may_differ(run):
+    write_run(run, TASKS)
+    assert state_of(changed(changed(run, "report", every=3, page=True), "run", if_exists="resume")) == "finished"
+    with pytest.raises(ConfigurationError, match=r"report.threshold was half, is val"):
+        state_of(changed(run, "report", threshold="val"))
+
+
+def test_a_path_may_be_written_otherwise(run, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    before = changed(run, "data", shards="nowhere").config
+    assert differences(before, changed(run, "data", shards=str(tmp_path / "nowhere")).config) == []
+    assert differences(before, changed(run, "data", shards="elsewhere").config) == ["data.shards was nowhere, is elsewhere"]
+
+
+def test_a_comparison_may_be_moved(tmp_path):
+    names = ("--schedulers", "dst", "static", "--seeds", "1")
+    before, now = (plan_of(tmp_path / name, *names)[1].runs[1].config for name in ("here", "there"))
+    assert before.scheduler.weights_of != now.scheduler.weights_of
+    assert differences(before, now) == []
+
+
+def test_settings_nobody_knows_are_refused(run):
+    write_run(run, TASKS)
+    path = run.config.run.dir / "config.yaml"
+    path.write_text(to_yaml(run.config).replace("epochs:", "epoch:"))
+    with pytest.raises(ConfigurationError, match=r"unknown key 'train.epoch'.*the run is of another version of this program"):
+        state_of(run)
+    path.unlink()
+    with pytest.raises(ConfigurationError, match=r"holds a run without config.yaml"):
+        state_of(run)
+
+
+def test_damaged_records_are_named(run):
+    write_run(run, TASKS)
+    path = run.config.run.dir / "records.jsonl"
+    path.write_text("{}\n" + path.read_text())
+    with pytest.raises(DataError, match=r"records.jsonl, line 1"):
+        state_of(run)

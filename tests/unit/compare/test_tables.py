@@ -1,0 +1,90 @@
+from engine.compare.findings import Difference
+from engine.compare.tables import Cell, make_tables, measures_table
+from tests.unit.compare.found import difference, findings, spread, variant
+
+
+def columns_of(table):
+    return {head: [row.cells[place].text for row in table.rows] for place, head in enumerate(table.columns)}
+
+
+def found():
+    return findings(
+        variant("stl", value=0.85, to_baseline=difference(2.5, 0.01)),
+        variant("mtl", value=0.8, suffering=(True, False)),
+        variant("dst", value=0.9, to_baseline=difference(-0.3, 0.6), suffering=(False, False), probability=0.5),
+    )
+
+
+def test_the_best_of_each_measure_is_marked_and_the_reference_closes():
+    table = measures_table(found())
+    assert table.columns[:2] == ("balanced accuracy", "accuracy")
+    assert [row.name for row in table.rows] == ["stl", "mtl", "dst", "without a model"]
+    assert [row.cells[0] for row in table.rows] == [
+        Cell(text="0.850 ± 0.010"),
+        Cell(text="0.800 ± 0.010"),
+        Cell(text="0.900 ± 0.010", is_best=True),
+        Cell(text="0.500"),
+    ]
+    # Of the calibration error the lowest is best.
+    assert [row.cells[-1].is_best for row in table.rows] == [False, True, False, False]
+    assert table.rows[-1].is_reference
+
+
+def test_the_chosen_measure_comes_first_and_each_once():
+    names = measures_table(findings(variant("mtl"), metric="f1")).columns
+    assert names[0] == "F1"
+    assert sorted(names) == sorted(measures_table(findings(variant("mtl"))).columns)
+
+
+def test_one_variant_alone_is_not_the_best():
+    assert not any(cell.is_best for row in measures_table(findings(variant("mtl"))).rows for cell in row.cells)
+
+
+def test_against_the_baselines():
+    table = make_tables(found())[1]
+    columns = columns_of(table)
+    assert columns["to mtl, points"] == ["+2.50 ± 1.00", "n/a", "-0.30 ± 1.00"]
+    assert columns["95 % of resamples"] == ["+1.50 to +3.50", "n/a", "-1.30 to +0.70"]
+    assert columns["p (bootstrap)"] == ["0.005", "n/a", "0.300"]
+    assert columns["p (seeds)"] == ["0.010", "n/a", "0.600"]
+    assert columns["adjusted"] == ["0.020", "n/a", "1.000"]
+    assert columns["Δm, %"] == ["n/a", "-1.50 ± 0.01", "-1.50 ± 0.01"]
+    assert columns["negative transfer"] == ["n/a", "1 of 2", "0 of 2"]
+    assert columns["time"] == ["12.0 s"] * 3
+    assert [row.cells[6].is_bad for row in table.rows] == [False, True, False]
+    assert "-2 standard errors (sd(d) / √S)" in table.caption
+
+
+def test_per_task():
+    per_task, to_baseline, to_single = make_tables(found())[2:]
+    assert per_task.columns == ("stl", "mtl", "dst", "without a model")
+    assert [row.name for row in per_task.rows] == ["Young", "Bald", "mean"]
+    assert [cell.text for cell in per_task.rows[0].cells] == ["0.850 ± 0.010", "0.800 ± 0.010", "0.900 ± 0.010", "0.500"]
+    assert to_baseline.columns == ("stl points", "stl p", "stl adjusted", "dst points", "dst p", "dst adjusted")
+    assert [cell.text for cell in to_baseline.rows[0].cells] == ["+2.50 ± 1.00", "0.005", "0.020", "-0.30 ± 1.00", "0.300", "1.000"]
+    assert [cell.is_best for cell in to_baseline.rows[0].cells] == [True] * 3 + [False] * 3
+    assert to_single.columns == ("mtl", "dst")
+    assert [[cell.is_bad for cell in row.cells] for row in to_single.rows] == [[True, False], [False, False], [False, False]]
+
+
+def test_what_was_not_measured_says_so():
+    unknown = Difference(mean=None, standard_error=None)
+    table = make_tables(findings(variant("mtl"), variant("dst", to_baseline=unknown)))[1]
+    assert [cell.text for cell in table.rows[1].cells] == ["n/a"] * 7 + ["12.0 s"]
+    one = findings(variant("mtl"), variant("dst", to_baseline=difference(1, None)), seeds=(0,))
+    assert columns_of(make_tables(one)[1])["to mtl, points"] == ["n/a", "+1.00"]
+    assert columns_of(make_tables(one)[1])["adjusted"] == ["n/a", "n/a"]
+
+
+def test_without_baselines_their_tables_are_left_out():
+    assert [table.title for table in make_tables(findings(variant("dst"), variant("random")))] == [
+        "Result on test",
+        "Against mtl and stl",
+        "Balanced accuracy per task",
+    ]
+
+
+def test_a_spread_of_one_seed_has_no_deviation():
+    single = findings(variant("mtl", relative_gain=spread(2.0, None), suffering=(None, True)), seeds=(0,))
+    assert columns_of(make_tables(single)[1])["Δm, %"] == ["+2.00"]
+    assert columns_of(make_tables(single)[1])["negative transfer"] == ["1 of 1"]
