@@ -7,6 +7,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from engine.config import AugmentConfig
 from engine.loop.features import images as images_module
 from engine.loop.features.compute import FeaturePass, images_per_pass
 from engine.loop.features.images import Images
@@ -71,18 +72,16 @@ def loaded(monkeypatch) -> Iterator[list[int]]:
 
 
 def expected(trunk, images, tap, *, flip=False) -> torch.Tensor:
-    """Features of all images, one image at a time."""
+    """Features of all images, a few at a time."""
     rows = []
-    with torch.no_grad(), images.loader(np.arange(80), 1) as loader:
-        for _ in range(80):
-            image = next(loader).images
-            rows.append(trunk.eval()(image.flip(3) if flip else image)[tap])
+    with torch.no_grad(), images.loader(np.arange(80), 8) as loader:
+        for _ in range(10):
+            seen = next(loader).images
+            rows.append(trunk.eval()(seen.flip(3) if flip else seen)[tap])
     return torch.cat(rows)
 
 
 def test_features_are_what_the_trunk_sees_of_each_image_and_of_its_mirror_image(run):
-    from engine.config import AugmentConfig
-
     sections = {"augment": AugmentConfig(mirror=True), "features": {"mirrored": True}, "model": {"tap": "pool1", "tap_grid": 2}}
     trunk, stores, images = run(**sections)
     assert [(entry.tap, entry.mirrored) for entry in stores] == [("pool1", False), ("pool1", True)]
@@ -160,8 +159,6 @@ def test_what_is_not_finite_is_refused_with_the_images_key(configure, data, monk
 
 
 def test_images_come_unvaried_whatever_training_does_to_them(configure, data, monkeypatch):
-    from engine.config import AugmentConfig
-
     plans = []
     build = images_module.build_plan
     monkeypatch.setattr(images_module, "build_plan", lambda *args, **options: plans.append(build(*args, **options)) or plans[-1])

@@ -1,5 +1,8 @@
 """Damaged images in the pass: what training would make of them."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -25,8 +28,6 @@ def test_the_first_that_the_run_uses_ends_it(configure, data):
 
 
 def test_one_that_the_run_does_not_use_is_none_of_its_business(configure, data):
-    import dataclasses
-
     for used in (range(2), np.array([0, 1, 40])):
         limited = dataclasses.replace(data, ids=data.ids | {"train": used})
         found = images(configure, limited).judge({TRAIN: REASON})
@@ -48,8 +49,6 @@ def test_each_split_has_its_own_budget(configure, data):
 
 
 def test_a_shard_that_is_touched_has_another_state(shards, tmp_path):
-    import shutil
-
     dataset = ShardDataset(shutil.copytree(shards, tmp_path / "copy"))
     before = shard_state(dataset, TRAIN)
     assert shard_state(dataset, TRAIN) == before != shard_state(dataset, VAL)

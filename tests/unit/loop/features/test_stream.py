@@ -1,6 +1,7 @@
 """Batches of features are the batches of images, but for the images."""
 
 import dataclasses
+import shutil
 from functools import partial
 
 import numpy as np
@@ -97,8 +98,6 @@ def test_every_batch_on_every_rank_from_anywhere(dataset, options, world_size, d
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_the_loader_of_images_says_the_same(dataset, tmp_path, shards, rank):
-    import shutil
-
     copy = shutil.copytree(shards, tmp_path / "copy")
     order = order_of(ShardDataset(copy))
     bad = [int(order.batch(0, 0)[1]), int(order.batch(0, 6)[-1]), int(order.batch(1, 3)[7])]
