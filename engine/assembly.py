@@ -76,8 +76,14 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     check_sharing(config, trunk, tasks.names)
     if config.model.channels_last:
         trunk.to(memory_format=torch.channels_last)
-    table = None if config.features.dir is None else shared.features(config, accelerator, data, trunk, progress)
     module = build_model(config.model, trunk, tasks.names, config.run.seed)
+    counted = tasks.num_labelled if config.scheduler.count_of == "labelled" else tasks.num_positive
+    steps_per_epoch = build_order(config, data, "train").steps_per_epoch
+    scheduler = build_scheduler(
+        config.scheduler, tasks.names, module.depths(), counted.tolist(), seed=config.run.seed, steps_per_epoch=steps_per_epoch
+    )
+    # After everything that may be refused: computing features may take hours.
+    table = None if config.features.dir is None else shared.features(config, accelerator, data, trunk, progress)
     raw_optimizer = build_optimizer(config.optimizer, module)
     balancer = build_balancer(config, accelerator, module)
     if balancer is not None and (learnt := balancer.parameters()):
@@ -86,7 +92,6 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     runs = module if table is None else module.readout
     model, optimizer = accelerator.prepare(torch.compile(runs) if config.model.compile else runs, raw_optimizer)
     make_loader = partial(_make_loader, config, accelerator, data, table)
-    counted = tasks.num_labelled if config.scheduler.count_of == "labelled" else tasks.num_positive
     num_positive, num_labelled = (torch.from_numpy(counts).float() for counts in (tasks.num_positive, tasks.num_labelled))
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
     return Parts(
@@ -97,14 +102,7 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
         model=model,
         raw_optimizer=raw_optimizer,
         optimizer=optimizer,
-        scheduler=build_scheduler(
-            config.scheduler,
-            tasks.names,
-            module.depths(),
-            counted.tolist(),
-            seed=config.run.seed,
-            steps_per_epoch=build_order(config, data, "train").steps_per_epoch,
-        ),
+        scheduler=scheduler,
         balancer=balancer,
         pos_weight=None if pos_weight is None else pos_weight.to(accelerator.device),
         majority=tuple((rate or 0.0) > 0.5 for rate in tasks.positive_rates()),

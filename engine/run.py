@@ -18,7 +18,7 @@ from engine.records import Record
 from engine.report.feature_progress import feature_progress
 from engine.report.reporter import open_reporter
 from engine.run_facts import run_record, warnings
-from engine.run_folder import CONFIG_FILE, prepare_folder
+from engine.run_folder import CONFIG_FILE, check_folder, prepare_folder
 from shards.errors import ConfigurationError
 
 
@@ -42,6 +42,9 @@ def run(config: Config, shared: Shared | None = None) -> None:
 
 
 def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str) -> None:
+    if accelerator.is_main_process:
+        # Features may take hours: what can be known before is told before.
+        check_folder(config.run.dir, config.run.if_exists)
     with feature_progress(config.report.console, is_shown=accelerator.is_main_process) as progress:
         parts = build_parts(config, accelerator, data, shared, progress)
     # Only when everything is built: a start that fails leaves no folder behind.

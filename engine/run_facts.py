@@ -99,7 +99,7 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
         tasks=parts.module.tasks,
         positive_rates=tasks.positive_rates(),
         scheduler=config.scheduler.name + (f" + {config.loss.balancer}" if config.loss.balancer != "none" else ""),
-        model=f"{config.model.trunk} ({weights} weights, {trained}), heads on {config.model.tap}",
+        model=f"{config.model.trunk} ({weights} weights, {trained}), heads on {', '.join(parts.module.trunk.taps)}",
         num_parameters=num_parameters,
         num_trainable_parameters=num_trainable,
         device=_device_name(accelerator.device),

@@ -23,18 +23,27 @@ def prepare_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = os.listdir(folder)
-        if names and if_exists == "refuse":
-            raise ConfigurationError(f"run.dir {folder}: is not empty; add --run.if_exists resume or replace, or name another folder")
-        if names and JOURNAL not in names:
-            raise ConfigurationError(f"run.dir {folder}: is not empty and holds no run; name another folder")
+        check_folder(folder, if_exists)
         if if_exists == "replace":
-            _empty(folder, names)
+            _empty(folder, os.listdir(folder))
         probe = folder / f".writable.{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise ConfigurationError(f"run.dir {folder}: cannot be used ({error.strerror})") from error
+
+
+def check_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace"]) -> None:
+    """Look whether `prepare_folder` would be content with what is in the run folder, and touch nothing.
+
+    Raises:
+        ConfigurationError: It holds a run that must not be touched, or something that is no run.
+    """
+    names = os.listdir(folder) if folder.is_dir() else []
+    if names and if_exists == "refuse":
+        raise ConfigurationError(f"run.dir {folder}: is not empty; add --run.if_exists resume or replace, or name another folder")
+    if names and JOURNAL not in names:
+        raise ConfigurationError(f"run.dir {folder}: is not empty and holds no run; name another folder")
 
 
 def _empty(folder: Path, names: list[str]) -> None:

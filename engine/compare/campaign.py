@@ -6,7 +6,7 @@ from engine.compare.console import Display
 from engine.compare.execute import Executor
 from engine.compare.plan import Plan
 from engine.compare.present import state_of
-from shards.errors import DropstreamError, Interrupted
+from shards.errors import DivergenceError, DropstreamError, Interrupted
 
 
 def train_all(plan: Plan, display: Display) -> None:
@@ -28,6 +28,10 @@ def train_all(plan: Plan, display: Display) -> None:
             executor.execute(replace(run.config, run=replace(run.config.run, if_exists="resume" if state == "unfinished" else "refuse")))
         except Interrupted as error:
             raise Interrupted(f"stopped by a signal in {run.name}; the same command goes on") from error
+        except DivergenceError as error:
+            # Resumed, it would only do the same again.
+            folder = run.config.run.dir
+            raise DivergenceError(f"{run.name}: {error}; leave this variant out, or remove {folder} and change its settings") from error
         except DropstreamError as error:
             raise type(error)(f"{run.name}: {error}") from error
         display.done(number, run)

@@ -64,7 +64,7 @@ def read_predictions(run_dir: Path) -> Predictions:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; the run has not been evaluated on test yet") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: is damaged ({error}); resume the run to write it anew") from error
+        raise DataError(f"{path}: is damaged ({error}); remove it and resume the run, which writes it anew") from error
     _check(path, arrays)
     return Predictions(**(arrays | {"tasks": tuple(arrays["tasks"].tolist())}))
 
@@ -79,4 +79,6 @@ def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     shapes = {"logits": tables, "labels": tables, "thresholds": (num_tasks,), "tasks": (num_tasks,), "ids": (num_samples,)}
     for name, array in arrays.items():
         if array.shape != shapes[name] or not array.dtype.str.startswith(_KINDS[name]):
-            raise DataError(f"{path}: {name} is {array.dtype} {array.shape}, which does not fit; resume the run to write it anew")
+            raise DataError(
+                f"{path}: {name} is {array.dtype} {array.shape}, which does not fit; remove it and resume the run, which writes it anew"
+            )

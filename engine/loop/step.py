@@ -1,5 +1,6 @@
 """One optimiser step under a task mask."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -32,13 +33,14 @@ class StepOutcome:
 class TrainStep:
     """Forward, backward and update of one global batch on this rank's part of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the parts of a step, by keyword)
         self,
         accelerator: Accelerator,
         model: nn.Module,
         heads: nn.ModuleList,
         optimizer: torch.optim.Optimizer,
         *,
+        shared: Sequence[tuple[Sequence[nn.Parameter], Sequence[int]]] = (),
         pos_weight: Tensor | None = None,
         micro_batch_size: int | None = None,
         balancer: Balancer | None = None,
@@ -50,13 +52,14 @@ class TrainStep:
             model: The prepared model.
             heads: The tasks' heads inside it, in label order.
             optimizer: The prepared optimiser.
+            shared: Further parts of the model: parameters, and the places of the tasks that use them.
             pos_weight: [T] weight of each task's positives, or None.
             micro_batch_size: Most samples per forward pass, or None for all at once.
             balancer: What weighs the tasks against one another, or None for the step loss itself.
         """
         self._accelerator = accelerator
         self._model = accelerator.unwrap_model(model) if balancer is not None and balancer.needs_raw_model else model
-        self._heads = [list(head.parameters()) for head in heads]
+        self._parts_of = [*((list(head.parameters()), [place]) for place, head in enumerate(heads)), *shared]
         # Accelerate's own step looks for a package on the disk, twice, and its zero_grad inspects a signature: a fifth of a step from
         # cached features. Without a scaler it only passes the call on.
         raw = getattr(optimizer, "optimizer", optimizer)
@@ -101,11 +104,8 @@ class TrainStep:
                     # Gradients are averaged over the ranks, and the shares are to be summed.
                     self._accelerator.backward(_sum(losses, factors) * (self._accelerator.num_processes / len(mask)))
             total += losses.detach()
-        # Without a gradient the optimiser leaves a parameter alone; with a zero one, momentum and weight decay would move it.
-        for parameters, is_trained in zip(self._heads, trained.tolist(), strict=True):
-            if not is_trained:
-                for parameter in parameters:
-                    parameter.grad = None
+        if active is not None:
+            self._let_stand(trained.tolist())
         outcome = self._outcome(total, factors, trained, step)
         self._optimizer.step()
         for parameter in self._parameters:
@@ -113,6 +113,13 @@ class TrainStep:
         if self._balancer is not None:
             self._balancer.updated(facts, lambda: self._losses(batch, batch.inputs, batch.labels, active=None))
         return outcome
+
+    def _let_stand(self, trained: Sequence[bool]) -> None:
+        """Take the gradients of what no trained task uses: with a zero one, momentum and weight decay would move a parameter."""
+        for parameters, places in self._parts_of:
+            if not any(trained[place] for place in places):
+                for parameter in parameters:
+                    parameter.grad = None
 
     def _losses(self, batch: Batch, inputs: Any, labels: Tensor, *, active: Tensor | None) -> Tensor:  # noqa: ANN401 (images or features)
         # A dropped task's loss is still computed; the model lets its gradient reach its own head only.

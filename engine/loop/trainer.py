@@ -56,6 +56,7 @@ class Trainer:
             parts.model,
             parts.module.readout.heads,
             parts.optimizer,
+            shared=parts.module.shared_parameters(),
             pos_weight=parts.pos_weight,
             micro_batch_size=parts.config.train.micro_batch_size,
             balancer=parts.balancer,

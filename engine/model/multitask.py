@@ -11,7 +11,7 @@ from engine.config import ModelConfig
 from engine.model.readout import TaskReadout
 from engine.model.trunk import StagedTrunk
 from engine.model.weights import draw_weights, load_vgg
-from shards.errors import ConfigurationError
+from shards.errors import ConfigurationError, did_you_mean
 
 
 class MultitaskModel(nn.Module):
@@ -40,6 +40,15 @@ class MultitaskModel(nn.Module):
             active: Tasks whose gradient may reach what they share with others; None means all.
         """
         return self.readout(self.trunk(images), active)
+
+    def shared_parameters(self) -> list[tuple[list[nn.Parameter], list[int]]]:
+        """Return what several tasks may use, in parts: trained parameters, and the places of the tasks that use them."""
+        stages = [
+            (list(stage.parameters()), [place for place, tap in enumerate(self.readout.taps) if name in self.trunk.stages_before(tap)])
+            for name, stage in self.trunk.stages.items()
+        ]
+        hidden = [] if self.readout.shared is None else [(list(self.readout.shared.parameters()), self.readout.sharing)]
+        return [(parameters, places) for parameters, places in [*stages, *hidden] if any(entry.requires_grad for entry in parameters)]
 
     def depths(self) -> tuple[int, ...]:
         """Return d_t: the number of weight layers from the image to each task's output."""
@@ -76,6 +85,10 @@ def build_trunk(config: ModelConfig, tasks: Sequence[str], seed: int) -> StagedT
         ConfigurationError: A stage or the weights' name does not exist; `tap_grid` has no effect.
         CheckpointError: The weights cannot be had, or do not fit.
     """
+    for key, mapping in (("task_taps", config.task_taps), ("task_hidden", config.task_hidden)):
+        for name in mapping:
+            if name not in tasks:
+                raise ConfigurationError(f"model.{key} names {name!r}, which is no task of the run{did_you_mean(name, tasks)}")
     taps = {config.task_taps.get(task, config.tap) for task in tasks}
     trunk = StagedTrunk(load_vgg(config), taps=taps, train_from=config.train_from, grid=config.tap_grid)
     if config.tap_grid != 1 and not any(trunk.is_map(tap) for tap in taps):

@@ -33,11 +33,11 @@ class TaskReadout(nn.Module):
         self.taps = tuple(config.task_taps.get(task, config.tap) for task in tasks)
         own = tuple(task in config.task_taps or task in config.task_hidden for task in tasks)
         # Places of the tasks that share, of the others, and where each task's logit is once the two are put side by side.
-        self._sharing = [place for place, alone in enumerate(own) if not alone]
+        self.sharing = [place for place, alone in enumerate(own) if not alone]
         self._alone = [place for place, alone in enumerate(own) if alone]
-        places = [*self._sharing, *self._alone]
-        self._columns = [places.index(place) for place in range(len(tasks))] if self._sharing and self._alone else None
-        self.shared = nn.Sequential(*_hidden(width(config.tap), config.hidden)) if self._sharing else None
+        places = [*self.sharing, *self._alone]
+        self._columns = [places.index(place) for place in range(len(tasks))] if self.sharing and self._alone else None
+        self.shared = nn.Sequential(*_hidden(width(config.tap), config.hidden)) if self.sharing else None
         self.heads = nn.ModuleList()
         # Known by heart: walking through modules for them takes as long as the product.
         self._layers: list[nn.Linear] = []
@@ -66,7 +66,7 @@ class TaskReadout(nn.Module):
     def answer(self, parted: Sequence[Tensor], active: Bool[Tensor, " task"] | None = None) -> Float[Tensor, "batch task"]:
         """Return the logits; arguments as `split` returns them and as for `forward`."""
         inputs = [_StopNonFinite.apply(value) if value.requires_grad else value for value in parted]
-        logits = [self._shared_logits(inputs[0], active)] if self._sharing else []
+        logits = [self._shared_logits(inputs[0], active)] if self.sharing else []
         for place, value in zip(self._alone, inputs[len(logits) :], strict=True):
             kept = torch.where(active[place], value, value.detach()) if active is not None and value.requires_grad else value
             logits.append(self.heads[place](kept))
@@ -75,7 +75,7 @@ class TaskReadout(nn.Module):
 
     def num_layers(self, task: int) -> int:
         """Return the number of linear layers between what a task's tap sees and its output."""
-        shared = self.shared if task in self._sharing else None
+        shared = self.shared if task in self.sharing else None
         return sum(isinstance(layer, nn.Linear) for part in (shared, self.heads[task]) if part is not None for layer in part.modules())
 
     def _shared_logits(self, value: Tensor, active: Bool[Tensor, " task"] | None) -> Tensor:
@@ -83,7 +83,7 @@ class TaskReadout(nn.Module):
         weight, bias = torch.cat([layer.weight for layer in self._layers]), torch.cat([layer.bias for layer in self._layers])
         if active is None:
             return linear(value, weight, bias)
-        active = active if len(self._layers) == len(self.taps) else active[self._sharing]
+        active = active if len(self._layers) == len(self.taps) else active[self.sharing]
         # A dropped task's weights are replaced and not multiplied by 0: 0 · NaN is NaN, and would reach what is shared.
         trained = linear(value, torch.where(active[:, None], weight, 0), torch.where(active, bias, 0))
         return torch.where(active, trained, linear(value.detach(), weight.detach(), bias.detach()))

@@ -84,8 +84,7 @@ class StagedTrunk(nn.Module):
 
     def digest(self, tap: str) -> str:
         """Return a hash of all weights and statistics from the image to a tap."""
-        names = list(self.stages)
-        return self._digest(names[: names.index(tap) + 1])
+        return self._digest(self.stages_before(tap))
 
     def frozen_digest(self) -> str:
         """Return a hash of the weights and statistics that training does not change."""
@@ -114,9 +113,13 @@ class StagedTrunk(nn.Module):
         """Return the number of convolutions and linear layers from the image to a stage's output."""
         return len(self._through(tap))
 
-    def _through(self, tap: str) -> list[nn.Conv2d | nn.Linear]:
+    def stages_before(self, tap: str) -> list[str]:
+        """Return the names of the stages from the image to a tap, its own among them."""
         names = list(self.stages)
-        stages = (self.stages[name] for name in names[: names.index(tap) + 1])
+        return names[: names.index(tap) + 1]
+
+    def _through(self, tap: str) -> list[nn.Conv2d | nn.Linear]:
+        stages = (self.stages[name] for name in self.stages_before(tap))
         return [module for stage in stages for module in stage.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 

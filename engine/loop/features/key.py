@@ -3,7 +3,9 @@
 import hashlib
 import json
 
+import nvidia.dali
 import torch
+import torchvision
 
 from engine.config import Config
 from engine.model.trunk import StagedTrunk
@@ -53,7 +55,9 @@ def feature_key(
         "channels last": str(model.channels_last),
         "precision": config.train.precision,
         "stored as": str(feature_dtype(config)),
-        "device": device.type,
+        "images in a pass": "as many as fit" if config.train.micro_batch_size is None else f"at most {config.train.micro_batch_size}",
+        "device": torch.cuda.get_device_name(device) if torch.cuda.is_available() and device.type == "cuda" else device.type,
+        "versions": f"torch {torch.__version__}, torchvision {torchvision.__version__}, DALI {nvidia.dali.__version__}",
     }
 
 

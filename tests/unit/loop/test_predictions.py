@@ -68,7 +68,7 @@ def test_damage_is_found(tmp_path, damage):
                 np.save(file, arrays["logits"])
         case _:
             path.write_bytes(damage)
-    with pytest.raises(DataError, match=r"predictions.npz: is damaged .*; resume the run to write it anew"):
+    with pytest.raises(DataError, match=r"predictions.npz: is damaged .*; remove it and resume the run, which writes it anew"):
         read_predictions(tmp_path)
 
 

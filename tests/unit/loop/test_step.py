@@ -198,3 +198,28 @@ def test_the_watch_has_seen_the_step_and_the_task(what):
     assert step.watch.found(step.watch.first[None]) == (None if what == "gradient" else (4, [2]))
     step(batch(), ALL, step=5)
     assert step.watch.found(step.watch.first[None]) == (5, [2])
+
+
+def test_what_no_trained_task_uses_stands_still():
+    from engine.config import ModelConfig
+    from engine.model.multitask import build_model, build_trunk
+
+    tasks = ("a", "b", "c")
+    # Task a alone uses the common hidden layer; b has hidden layers of its own, c reads a stage that the others do not need.
+    config = ModelConfig(
+        trunk="vgg11", weights="none", tap="conv1_1", train_from="all", hidden=(4,), task_hidden={"b": "4"}, task_taps={"c": "conv2_1"}
+    )
+    module = build_model(config, build_trunk(config, tasks, 0), tasks, 0)
+    accelerator = Accelerator(cpu=True)
+    model, optimizer = accelerator.prepare(module, torch.optim.Adam(module.parameters(), lr=0.1, weight_decay=0.1))
+    step = TrainStep(accelerator, model, module.readout.heads, optimizer, shared=module.shared_parameters())
+    step(batch(), ALL)
+    for mask, standing in (
+        ([False, True, True], ("readout.shared", "readout.heads.0")),
+        ([True, True, False], ("trunk.stages.conv2_1", "readout.heads.2")),
+    ):
+        before = weights(module)
+        step(batch(1), np.array(mask))
+        after = weights(module)
+        stood = {name for name in before if torch.equal(before[name], after[name])}
+        assert stood == {name for name in before if name.startswith(standing)}
