@@ -19,6 +19,7 @@ PARTS = (
     "hat",
     "finish",
     "grain",
+    "conflict",
 )
 
 

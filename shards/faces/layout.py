@@ -9,7 +9,8 @@ IMAGE_FOLDER = "img_align_celeba"
 ATTRIBUTE_FILE = "list_attr_celeba.txt"
 PARTITION_FILE = "list_eval_partition.txt"
 
-_CELEBA_TRAIN, _CELEBA_VAL, _CELEBA_IMAGES = 162_770, 19_867, 202_599
+CELEBA_SPLITS = (162_770, 19_867, 19_962)
+"""Images in CelebA's train, val and test split."""
 
 
 def image_name(index: int) -> str:
@@ -36,12 +37,26 @@ def attribute_text(names: Iterable[str], labels: NDArray[np.bool_]) -> str:
     return "\n".join((str(len(labels)), header, *rows, ""))
 
 
-def partition_text(num_images: int) -> str:
-    r"""Return a partition file's text: train (0), then val (1), then test (2), in CelebA's proportions.
+def split_starts(num_images: int, splits: tuple[int, int, int] = CELEBA_SPLITS) -> tuple[int, int]:
+    """Return the first image of val and the first of test: train, val and test follow one another.
+
+    Args:
+        num_images: Number of images.
+        splits: Proportions of train, val and test.
+
+    >>> split_starts(4), split_starts(100, (7, 1, 2))
+    ((3, 4), (70, 80))
+    """
+    train, val, test = splits
+    whole = train + val + test
+    return round(num_images * train / whole), round(num_images * (train + val) / whole)
+
+
+def partition_text(num_images: int, splits: tuple[int, int, int] = CELEBA_SPLITS) -> str:
+    r"""Return a partition file's text: train (0), then val (1), then test (2); arguments as of `split_starts`.
 
     >>> partition_text(4)
     '000001.jpg 0\n000002.jpg 0\n000003.jpg 0\n000004.jpg 1\n'
     """
-    first_val = round(num_images * _CELEBA_TRAIN / _CELEBA_IMAGES)
-    first_test = round(num_images * (_CELEBA_TRAIN + _CELEBA_VAL) / _CELEBA_IMAGES)
+    first_val, first_test = split_starts(num_images, splits)
     return "".join(f"{image_name(index)} {int(index >= first_val) + int(index >= first_test)}\n" for index in range(num_images))

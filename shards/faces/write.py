@@ -1,4 +1,4 @@
-"""The command: faces and their labels, written as CelebA lays them out."""
+"""The command: faces and their labels, written as CelebA lays them out, or with other labels for tasks in conflict."""
 
 import contextlib
 import multiprocessing
@@ -9,7 +9,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -25,12 +25,17 @@ from rich.progress import track
 from shards import command
 from shards.errors import ConfigurationError, DataError
 from shards.faces.attributes import NAMES, draw_attributes
+from shards.faces.conflict import SPLITS, Plant, draw_labels, draw_sources, planted_tasks
+from shards.faces.conflict_files import LABEL_FILE, NOTE_FILE, label_text, note_text
 from shards.faces.draw import draw_face
 from shards.faces.layout import ATTRIBUTE_FILE, IMAGE_FOLDER, PARTITION_FILE, attribute_text, image_name, partition_text
 
 _CHUNK = 50
 _JPEG_QUALITY = 84
 _MOST_IMAGES = 999_999  # a name has six digits
+
+Draw = Callable[[int, Sequence[int]], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+"""From a seed and positions to what to draw and what to write as labels, each [faces, 40]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +50,10 @@ class Options:
     """Seed, at least 0; an image depends on it and on its own number only."""
     workers: int | None = None
     """Processes that draw, at least 1; as many as there are cores if not given."""
+    conflict: bool = False
+    """Write labels of eight tasks that get in each other's way instead of CelebA's forty, and conflict.json with what is planted."""
+    leave_out: tuple[Plant, ...] = ()
+    """With --conflict: what not to plant, to see what it does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,10 +72,10 @@ def main() -> None:
 
 
 def make_faces(options: Options) -> None:
-    """Write the images and both text files; nothing appears under the final name before all is there.
+    """Write the images and the files of labels; nothing appears under the final name before all is there.
 
     Raises:
-        ConfigurationError: An option is out of its range, or `out` is a file or a folder that is not empty.
+        ConfigurationError: An option is out of its range or has no effect, or `out` is a file or a folder that is not empty.
         DataError: A file cannot be written.
     """
     start = time.perf_counter()
@@ -74,10 +83,14 @@ def make_faces(options: Options) -> None:
     unfinished = out.with_name(f"{out.name}.partial-{secrets.token_hex(4)}")
     try:
         _check(options, out)
+        # Before the images: too few of them for a conflict should not be told after a minute.
+        texts = _conflict_texts(options) if options.conflict else {PARTITION_FILE: partition_text(options.num_images)}
         (unfinished / IMAGE_FOLDER).mkdir(parents=True)
         written = _write_images(options, unfinished / IMAGE_FOLDER)
-        (unfinished / ATTRIBUTE_FILE).write_bytes(attribute_text(NAMES, written.labels).encode())
-        (unfinished / PARTITION_FILE).write_bytes(partition_text(options.num_images).encode())
+        if not options.conflict:
+            texts[ATTRIBUTE_FILE] = attribute_text(NAMES, written.labels)
+        for name, text in texts.items():
+            (unfinished / name).write_bytes(text.encode())
         unfinished.rename(out)
     except OSError as error:
         place = error.filename or unfinished
@@ -97,6 +110,11 @@ def _check(options: Options, out: Path) -> None:
         raise ConfigurationError(f"--seed is {options.seed}, expected 0 or more")
     if options.workers is not None and options.workers < 1:
         raise ConfigurationError(f"--workers is {options.workers}, expected 1 or more")
+    if options.leave_out and not options.conflict:
+        raise ConfigurationError("--leave-out has no effect without --conflict; leave it out")
+    twice = next((name for name in options.leave_out if options.leave_out.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"--leave-out names {twice} twice")
     if out.is_dir():
         if any(out.iterdir()):
             raise ConfigurationError(f"{out}: is not empty; name a new folder or empty this one first")
@@ -104,11 +122,23 @@ def _check(options: Options, out: Path) -> None:
         raise ConfigurationError(f"{out}: is a file; name a folder that does not exist yet")
 
 
+def _conflict_texts(options: Options) -> dict[str, str]:
+    """Return name -> text of the files beside the images of a conflict set."""
+    tasks = planted_tasks(options.leave_out)
+    labels = draw_labels(options.seed, options.num_images, tasks)
+    return {
+        PARTITION_FILE: partition_text(options.num_images, SPLITS),
+        LABEL_FILE: label_text(tasks, labels),
+        NOTE_FILE: note_text(options.seed, options.leave_out, tasks, labels),
+    }
+
+
 def _write_images(options: Options, folder: Path) -> Written:
     starts = range(0, options.num_images, _CHUNK)
     chunks = [range(start, min(start + _CHUNK, options.num_images)) for start in starts]
     workers = min(options.workers or os.cpu_count() or 1, len(chunks))
-    with _mapped(partial(_write_chunk, options.seed, folder), chunks, workers) as results:
+    draw: Draw = draw_sources if options.conflict else draw_attributes
+    with _mapped(partial(_write_chunk, options.seed, folder, draw), chunks, workers) as results:
         done = list(track(results, description="drawing", total=len(chunks), disable=not sys.stdout.isatty()))
     return Written(labels=np.concatenate([each.labels for each in done]), sizes_bytes=[size for each in done for size in each.sizes_bytes])
 
@@ -133,8 +163,8 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _write_chunk(seed: int, folder: Path, indices: range) -> Written:
-    drawn, labels = draw_attributes(seed, indices)
+def _write_chunk(seed: int, folder: Path, draw: Draw, indices: range) -> Written:
+    drawn, labels = draw(seed, indices)
     sizes_bytes = []
     for index, present in zip(indices, drawn.tolist(), strict=True):
         traits = frozenset(name for name, has in zip(NAMES, present, strict=True) if has)

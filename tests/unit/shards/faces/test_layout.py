@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shards.faces.attributes import NAMES
-from shards.faces.layout import attribute_text, image_name, partition_text
+from shards.faces.layout import attribute_text, image_name, partition_text, split_starts
 
 
 def test_attribute_file_byte_for_byte():
@@ -47,3 +47,9 @@ def test_the_whole_of_celeba_is_divided_as_the_original():
 def test_image_names():
     assert image_name(0) == "000001.jpg"
     assert image_name(202_598) == "202599.jpg"
+
+
+def test_other_proportions():
+    assert split_starts(2000, (7, 1, 2)) == (1400, 1600)
+    splits = [int(line.split()[1]) for line in partition_text(20, (7, 1, 2)).splitlines()]
+    assert splits == [0] * 14 + [1] * 2 + [2] * 4

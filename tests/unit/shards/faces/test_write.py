@@ -1,3 +1,5 @@
+import hashlib
+import json
 import operator
 import struct
 
@@ -7,7 +9,9 @@ import simplejpeg
 
 from shards.errors import ConfigurationError, DataError
 from shards.faces import write
-from shards.faces.attributes import NAMES
+from shards.faces.attributes import NAMES, draw_attributes
+from shards.faces.conflict import TASKS, draw_labels
+from shards.faces.draw import draw_face
 from shards.faces.write import Options, make_faces
 from shards.labels.annotation_file import read_annotations, read_partition
 
@@ -71,6 +75,66 @@ def test_workers_do_not_change_a_byte_and_more_images_keep_the_first(small, tmp_
 def test_another_seed_gives_other_faces(small, tmp_path):
     make_faces(Options(out=tmp_path / "other", num_images=3, seed=8, workers=1))
     assert contents(tmp_path / "other")["img_align_celeba/000001.jpg"] != contents(small)["img_align_celeba/000001.jpg"]
+
+
+def test_ordinary_labels_stay_what_they_are(small):
+    digest = hashlib.sha256((small / "list_attr_celeba.txt").read_bytes()).hexdigest()
+    assert digest == "b45e9997476397ae86824cd56b876b927b810fda32771120929fe4c5002b8bed"
+    drawn, _labels = draw_attributes(7, range(3))
+    for index, present in enumerate(drawn):
+        face = draw_face(frozenset(name for name, has in zip(NAMES, present, strict=True) if has), 7, index)
+        data = simplejpeg.encode_jpeg(face, quality=84, colorspace="RGB", colorsubsampling="420")
+        assert (small / "img_align_celeba" / f"{index + 1:06d}.jpg").read_bytes() == data
+
+
+@pytest.fixture(scope="module")
+def conflict(tmp_path_factory):
+    out = tmp_path_factory.mktemp("conflict") / "set"
+    make_faces(Options(out=out, num_images=300, seed=7, workers=1, conflict=True))
+    return out
+
+
+def test_a_conflict_set_is_read_back_with_labels_missing(conflict):
+    assert sorted(path.name for path in conflict.iterdir()) == [
+        "conflict.json",
+        "img_align_celeba",
+        "labels.csv",
+        "list_eval_partition.txt",
+    ]
+    annotations = read_annotations(conflict / "labels.csv")
+    expected = draw_labels(7, 300, TASKS)
+    assert annotations.attributes == tuple(task.name for task in TASKS)
+    assert np.array_equal(annotations.labels, expected.written)
+    assert np.bincount(read_partition(conflict / "list_eval_partition.txt").codes).tolist() == [210, 30, 60]
+    note = json.loads((conflict / "conflict.json").read_text())
+    labelled = [task["counts"]["train"]["labelled"] for task in note["tasks"]]
+    assert labelled == (annotations.labels[:210] >= 0).sum(0).tolist()
+
+
+def test_a_conflict_set_does_not_depend_on_the_workers(conflict, tmp_path):
+    make_faces(Options(out=tmp_path / "again", num_images=300, seed=7, workers=2, conflict=True))
+    assert contents(tmp_path / "again") == contents(conflict)
+
+
+def test_what_is_left_out_changes_labels_only(conflict, tmp_path):
+    make_faces(Options(out=tmp_path / "untied", num_images=300, seed=7, workers=1, conflict=True, leave_out=("ties",)))
+    whole, untied = contents(conflict), contents(tmp_path / "untied")
+    assert {name for name in whole if whole[name] != untied[name]} == {"labels.csv", "conflict.json"}
+    assert json.loads(untied["conflict.json"])["left_out"] == ["ties"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"leave_out": ("ties",)}, "--leave-out has no effect without --conflict; leave it out"),
+        ({"conflict": True, "leave_out": ("ties", "ties")}, "--leave-out names ties twice"),
+        ({"conflict": True, "num_images": 3}, "--num-images is 3: a split of --conflict would be empty"),
+    ],
+)
+def test_senseless_conflicts_are_refused(tmp_path, options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make_faces(Options(out=tmp_path / "set", **options))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_folder_and_missing_parents_are_taken(tmp_path, capsys):
