@@ -20,10 +20,10 @@ WATCHED = """
 import json, os
 from engine.loop.step import TrainStep
 train = TrainStep.__call__
-def watched(self, batch, mask):
+def watched(self, batch, mask, *args, **options):
     with open(os.environ["WATCH"] + os.environ.get("RANK", "0"), "a") as file:
         file.write(json.dumps(batch.ids[: batch.num_valid].tolist()) + chr(10))
-    return train(self, batch, mask)
+    return train(self, batch, mask, *args, **options)
 TrainStep.__call__ = watched
 """
 

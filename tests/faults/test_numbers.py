@@ -147,9 +147,10 @@ from engine.loop import step, trainer
 call, place = step.TrainStep.__call__, os.environ["NOTES"] + "/" + os.environ.get("RANK", "0")
 
 def watched(self, batch, mask, *args, **options):
-    before = [[value.clone() for value in head] for head in self._heads]
+    heads = [parameters for parameters, _ in self._parts_of[: len(mask)]]
+    before = [[value.clone() for value in head] for head in heads]
     outcome = call(self, batch, mask, *args, **options)
-    pairs = [list(zip(old, new)) for old, new in zip(before, self._heads)]
+    pairs = [list(zip(old, new)) for old, new in zip(before, heads)]
     moved = [[not torch.equal(old, new) for old, new in head] for head in pairs]
     finite = all(new.isfinite().all() for head in pairs for _, new in head)
     with open(place, "a") as file:
