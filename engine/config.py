@@ -474,6 +474,11 @@ class Config:
             self._check_features()
         if self.loss.balancer != "none":
             self._check_balancer()
+        shares = self.data.tasks == ("all",) or any(task not in self.model.task_hidden for task in self.data.tasks)
+        _check(
+            shares or self.model.hidden == ModelConfig().hidden,
+            "model.hidden has no effect: every task has layers of its own in model.task_hidden; leave it out",
+        )
         same = [name for name, tap in self.model.task_taps.items() if tap == self.model.tap]
         _check(not same, f"model.task_taps gives {', '.join(same)} the stage {self.model.tap}, which is model.tap already; leave it out")
         model = self.model

@@ -194,9 +194,11 @@ class EndRecord:
     """The end of a process that trained."""
 
     reason: str
-    """`finished`, or `stopped` by a signal after a checkpoint."""
+    """`finished`, `stopped` by a signal after a checkpoint, or `diverged`."""
     seconds: float
     """Wall time of this process from its start, everything included."""
+    detail: str = ""
+    """What was not finite, where, and in which samples, of a run that diverged; untrusted text."""
 
 
 Record = RunRecord | StepRecord | EpochRecord | LoaderRecord | EvalRecord | SkipRecord | EndRecord

@@ -25,8 +25,9 @@ def _train() -> None:
     try:
         run(parse([argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]))
     except DropstreamError as error:
-        # All ranks find the same mistake, and one tells it; a damaged sample or a lost rank may be known to any one of them.
-        if os.environ.get("RANK", "0") != "0" and not isinstance(error, DataError | RankLostError):
+        # All ranks find the same mistake, and one of each machine tells it, because folders are a machine's own; a damaged sample or a
+        # lost rank may be known to any one of them.
+        if os.environ.get("LOCAL_RANK", "0") != "0" and not isinstance(error, DataError | RankLostError):
             sys.exit(error.exit_code)
         raise
 

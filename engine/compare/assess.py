@@ -17,7 +17,7 @@ from shards.errors import DataError
 MEAN = "mean"
 
 
-def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_resamples: int) -> Findings:
+def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_resamples: int, *, lost: tuple[str, ...] = ()) -> Findings:
     """Return what the comparison found.
 
     Args:
@@ -25,6 +25,7 @@ def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_r
         results: What its runs left, one entry per variant, in the plan's order.
         metric: The measure that differences are about.
         num_resamples: Resamples of the bootstrap.
+        lost: What happened to variants that have no results, a sentence each.
 
     Raises:
         DataError: The runs were evaluated on nothing.
@@ -56,6 +57,7 @@ def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_r
         num_resamples=num_resamples,
         num_skipped=max(outcome.num_skipped for outcome in outcomes),
         is_uniform=len({(str(record.versions), record.device) for record in records}) == 1,
+        lost=lost,
         run=records[0],
     )
 

@@ -1,37 +1,77 @@
 """All runs of a comparison, one after another."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from engine.compare.console import Display
 from engine.compare.execute import Executor
-from engine.compare.plan import Plan
+from engine.compare.plan import Plan, PlannedRun
 from engine.compare.present import state_of
+from engine.compare.variant import Variant
+from engine.report.journal import read_history
+from shards.command import one_line
 from shards.errors import DivergenceError, DropstreamError, Interrupted
 
 
-def train_all(plan: Plan, display: Display) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LostRun:
+    """A run without a result."""
+
+    run: PlannedRun
+    """The run."""
+    reason: str
+    """Why; untrusted text."""
+
+
+def train_all(plan: Plan, display: Display) -> list[LostRun]:
     """Train every run that is not finished yet; what stands is looked at before the first one starts.
+
+    Returns:
+        The runs that diverged, and those that take their weights from one of them. The others have been trained.
 
     Raises:
         ConfigurationError: A folder holds a run with other settings.
         Interrupted: A signal came; the same command goes on.
-        DropstreamError: A run failed; the message names it.
+        DropstreamError: A run failed otherwise; the message names it.
     """
     states = [state_of(run) for run in plan.runs]
     executor = Executor()
-    display.begin(len(plan.runs), num_present=states.count("finished"))
+    lost = [LostRun(run=run, reason=_told(run)) for run, state in zip(plan.runs, states, strict=True) if state == "diverged"]
+    display.begin(len(plan.runs), num_present=states.count("finished") + len(lost))
     for number, (run, state) in enumerate(zip(plan.runs, states, strict=True), start=1):
-        if state == "finished":
+        if state in ("finished", "diverged"):
             continue
         display.start(number, run, resumes=state == "unfinished")
+        source = next((other.run for other in lost if other.run.config.run.dir == run.config.scheduler.weights_of), None)
+        if source is not None:
+            lost.append(LostRun(run=run, reason=f"{source.name}, whose mean P it would take, diverged"))
+            display.failed(number, run, "left out")
+            continue
         try:
             executor.execute(replace(run.config, run=replace(run.config.run, if_exists="resume" if state == "unfinished" else "refuse")))
         except Interrupted as error:
             raise Interrupted(f"stopped by a signal in {run.name}; the same command goes on") from error
         except DivergenceError as error:
-            # Resumed, it would only do the same again.
-            folder = run.config.run.dir
-            raise DivergenceError(f"{run.name}: {error}; leave this variant out, or remove {folder} and change its settings") from error
+            lost.append(LostRun(run=run, reason=str(error)))
+            display.failed(number, run, "diverged")
         except DropstreamError as error:
             raise type(error)(f"{run.name}: {error}") from error
-        display.done(number, run)
+        else:
+            display.done(number, run)
+    return lost
+
+
+def without_results(lost: Sequence[LostRun]) -> dict[Variant, str]:
+    """Return the variants that have lost a run -> what happened, in words."""
+    variants = dict.fromkeys(entry.run.variant for entry in lost)
+    return {variant: _in_words([entry for entry in lost if entry.run.variant == variant]) for variant in variants}
+
+
+def _in_words(lost: Sequence[LostRun]) -> str:
+    first, more = lost[0], len(lost) - 1
+    others = f", nor have {more} more of its runs" if more else ""
+    return f"{one_line(f'{first.run.variant.name} is left out: {first.run.name} has no result')}{others} ({one_line(first.reason)})"
+
+
+def _told(run: PlannedRun) -> str:
+    return read_history(run.config.run.dir).ends[-1].detail

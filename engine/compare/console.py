@@ -32,6 +32,9 @@ class Display(Protocol):
     def done(self, number: int, run: PlannedRun) -> None:
         """Show that a run is finished."""
 
+    def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
+        """Show that a run has no result, and what became of it in a word or two."""
+
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Show what was found, and where it is written."""
 
@@ -110,9 +113,11 @@ class PlainDisplay:
 
     def done(self, number: int, run: PlannedRun) -> None:
         """Print how long it took, and what is left."""
-        seconds = self._pace.done()
-        left = f", about {clock(self._pace.left_seconds(running=False))} left" if self._pace.num_left else ""
-        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: done in {duration(seconds)}{left}")
+        self._ended(number, run, "done in")
+
+    def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
+        """Print what became of it."""
+        self._ended(number, run, f"{outcome} after")
 
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Print verdict, table and notes."""
@@ -121,6 +126,11 @@ class PlainDisplay:
 
     def close(self) -> None:
         """Do nothing: every line is already out."""
+
+    def _ended(self, number: int, run: PlannedRun, how: str) -> None:
+        seconds = self._pace.done()
+        left = f", about {clock(self._pace.left_seconds(running=False))} left" if self._pace.num_left else ""
+        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {how} {duration(seconds)}{left}")
 
     def _write(self, *lines: str) -> None:
         for line in lines:
@@ -152,7 +162,11 @@ class RichDisplay:
 
     def done(self, number: int, run: PlannedRun) -> None:
         """Print the run above the live line."""
-        self._print_run(number, run, duration(self._line.pace.done()))
+        self._print_run(number, run, ("✓ ", "green"), duration(self._line.pace.done()))
+
+    def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
+        """Print the run above the live line, as one without a result."""
+        self._print_run(number, run, ("✗ ", "red"), f"{outcome} after {duration(self._line.pace.done())}")
 
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Print verdict, table and notes."""
@@ -171,11 +185,9 @@ class RichDisplay:
             self._live.stop()
             self._live = None
 
-    def _print_run(self, number: int, run: PlannedRun, outcome: str) -> None:
+    def _print_run(self, number: int, run: PlannedRun, mark: tuple[str, str], outcome: str) -> None:
         width = len(str(self._line.num_runs))
-        line = Text.assemble(
-            ("✓ ", "green"), (f"{number:{width}}/{self._line.num_runs} ", "dim"), one_line(run.name), (f"  {outcome}", "dim")
-        )
+        line = Text.assemble(mark, (f"{number:{width}}/{self._line.num_runs} ", "dim"), one_line(run.name), (f"  {outcome}", "dim"))
         self.console.print(line)
 
 

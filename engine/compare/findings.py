@@ -128,6 +128,8 @@ class Findings:
     """Most damaged samples that a run has left out."""
     is_uniform: bool
     """Whether all runs were made by the same versions on the same kind of device."""
+    lost: tuple[str, ...]
+    """What happened to variants that have no results, a sentence each."""
     run: RunRecord
     """What one of the runs is, as an example."""
 

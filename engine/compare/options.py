@@ -16,8 +16,9 @@ class CompareOptions:
 
     Besides the options below: --config FILE and any --section.field VALUE of engine/train.py (python engine/train.py --help lists them),
     for all runs alike; of a file, run.* and scheduler.name are passed over. What a scheduler has no use for is left out of its runs.
-    Stopped at any point the same command goes on; runs that are finished stay. Exit codes: 0 done, 1 a run diverged, 2 wrong arguments
-    or configuration, 3 bad data, 4 bad checkpoint or weights, 75 stopped by a signal.
+    Stopped at any point the same command goes on; runs that are finished stay. A variant of which a run diverges is left out of the
+    report, which says so. Exit codes: 0 done, 1 runs diverged (the others are compared), 2 wrong arguments or configuration, 3 bad data,
+    4 bad checkpoint or weights, 75 stopped by a signal.
     """
 
     schedulers: tuple[Scheduler, ...] = ("stl", "mtl", "random", "dst")

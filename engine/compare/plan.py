@@ -1,6 +1,6 @@
 """Which runs a comparison consists of, and the configuration of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from engine.command_line import parse
 from engine.compare.arguments import Setting, Settings, to_flags
 from engine.compare.options import CompareOptions
 from engine.compare.variant import Variant, safe_name
-from engine.config import SCHEDULER_USES, Config
+from engine.config import SCHEDULER_USES, Config, ModelConfig
 from engine.data import open_data
 from shards.errors import ConfigurationError
 
@@ -58,6 +58,14 @@ class Plan:
         candidates = [known for known in self.variants if known.scheduler == scheduler and known.balancer is None]
         same = [known for known in candidates if known.sweep == variant.sweep]
         return next(iter(same or [known for known in candidates if known.sweep is None]), None)
+
+    def without(self, variants: Collection[Variant]) -> "Plan":
+        """Return the plan without some variants."""
+        return replace(
+            self,
+            variants=tuple(variant for variant in self.variants if variant not in variants),
+            runs=tuple(run for run in self.runs if run.variant not in variants),
+        )
 
 
 def make_plan(options: CompareOptions, settings: Settings) -> Plan:
@@ -165,7 +173,8 @@ def single_task(config: Config, task: str) -> Config:
         model,
         task_taps={name: stage for name, stage in model.task_taps.items() if name == task},
         task_hidden={name: widths for name, widths in model.task_hidden.items() if name == task},
-        # A grid that only other tasks' stages have would be refused as having no effect.
+        # Layers that only other tasks share, and a grid that only other tasks' stages have, would be refused as having no effect.
+        hidden=ModelConfig().hidden if task in model.task_hidden else model.hidden,
         tap_grid=model.tap_grid if tap.startswith(("conv", "pool")) else 1,
     )
     return replace(config, data=replace(config.data, tasks=(task,)), model=model)

@@ -13,7 +13,7 @@ from engine.report.journal import resume_history
 from engine.run_folder import CONFIG_FILE
 from shards.errors import ConfigurationError
 
-State = Literal["absent", "unfinished", "finished"]
+State = Literal["absent", "unfinished", "diverged", "finished"]
 _FREE_SETTINGS = ("run.dir", "run.if_exists", "report.console", "report.every", "report.page")
 """Settings that do not decide a run's result."""
 _OTHER = "use another --out, or remove that folder to train the run anew"
@@ -36,6 +36,9 @@ def state_of(run: PlannedRun) -> State:
         raise ConfigurationError(f"{folder}: holds a run without {CONFIG_FILE}, whose settings nobody knows; {_OTHER}")
     if not history.processes:
         return "unfinished" if folder.is_dir() and os.listdir(folder) else "absent"
+    if history.status == "diverged":
+        # Resumed, it would only do the same again.
+        return "diverged"
     answered = (folder / PREDICTIONS).exists() or not history.split("test")
     return "finished" if history.status == "finished" and answered else "unfinished"
 

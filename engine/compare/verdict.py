@@ -29,6 +29,7 @@ def verdict(findings: Findings) -> tuple[str, ...]:
 def notes(findings: Findings) -> tuple[str, ...]:
     """Return what an honest reader should know besides; each holds for these runs."""
     return (
+        *findings.lost,
         *_many(findings),
         *_hardly_dropped(findings),
         *_below_majority(findings),
@@ -63,7 +64,7 @@ def _against_baseline(findings: Findings) -> Iterator[str]:
     known = [(variant, difference) for variant, difference in compared if difference.mean is not None]
     if not known:
         yield (
-            "mtl is not part of the comparison, so nothing says whether dropping tasks helps."
+            "mtl is not among what is compared, so nothing says whether dropping tasks helps."
             if not any(variant.scheduler == "mtl" and variant.balancer is None for variant in findings.variants)
             else "There is nothing to compare with mtl."
         )

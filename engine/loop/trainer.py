@@ -78,6 +78,14 @@ class Trainer:
             Interrupted: A signal came; a checkpoint was written.
             DivergenceError: A loss is not finite.
         """
+        try:
+            self._train()
+        except DivergenceError as error:
+            self._emit_end("diverged", str(error))
+            raise
+        self._emit_end("finished")
+
+    def _train(self) -> None:
         with self._stop:
             with self._loader, self._val_loader or nullcontext():
                 while self.position.epoch < self._parts.config.train.epochs:
@@ -86,7 +94,6 @@ class Trainer:
                 with self._parts.make_loader("test") as loader:
                     self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
         self._write_weights()
-        self._emit_end("finished")
 
     def _run_epoch(self, epoch: int) -> None:
         self._parts.model.train()
@@ -241,5 +248,5 @@ class Trainer:
         accelerator = self._parts.accelerator
         return EpochTally(len(self._parts.module.tasks), accelerator.num_processes, accelerator.device)
 
-    def _emit_end(self, reason: str) -> None:
-        self._emit(EndRecord(reason=reason, seconds=time.perf_counter() - self._started))
+    def _emit_end(self, reason: str, detail: str = "") -> None:
+        self._emit(EndRecord(reason=reason, seconds=time.perf_counter() - self._started, detail=detail))

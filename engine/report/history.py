@@ -39,7 +39,7 @@ class RunHistory:
 
     @property
     def status(self) -> str:
-        """Return `finished`, `stopped` (by a signal, resumable) or `unfinished` (still running, or killed)."""
+        """Return `finished`, `stopped` (by a signal, resumable), `diverged` or `unfinished` (still running, or killed)."""
         return self.latest.reason if isinstance(self.latest, EndRecord) else "unfinished"
 
     def split(self, name: str) -> list[EvalRecord]:

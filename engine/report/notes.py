@@ -34,7 +34,9 @@ def notes(history: RunHistory) -> tuple[str, ...]:
 
 def _progress(history: RunHistory) -> Iterator[str]:
     if history.status != "finished":
-        yield f"the run is {history.status}: {len(history.epochs)} of {history.run.epochs} epochs are done"
+        what = f"the run {'has' if history.status == 'diverged' else 'is'} {history.status}"
+        detail = history.ends[-1].detail if history.status == "diverged" else ""
+        yield f"{what}: {len(history.epochs)} of {history.run.epochs} epochs are done{f'; {one_line(detail)}' if detail else ''}"
 
 
 def _against_majority(record: EvalRecord) -> Iterator[str]:

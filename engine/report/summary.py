@@ -34,7 +34,7 @@ class Summary:
     """What a run came to. Its JSON twin is `summary.json`."""
 
     status: str
-    """`finished`, `stopped` (resumable) or `unfinished` (still running, or killed)."""
+    """`finished`, `stopped` (resumable), `diverged` or `unfinished` (still running, or killed)."""
     num_epochs: int
     """Training epochs finished."""
     throughput: Throughput

@@ -7,7 +7,7 @@ import pytest
 
 from engine.compare.command import compare
 from engine.loop import trainer as trainer_module
-from shards.errors import ConfigurationError, Interrupted
+from shards.errors import ConfigurationError, DivergenceError, Interrupted
 from tests.integration.conftest import SMALL
 from tests.launch import Nursery, light_vgg11, wait_for
 
@@ -127,6 +127,28 @@ def test_settings_of_another_precision_follow_one_another(shards, tmp_path):
     assert [variant["name"] for variant in results["variants"]] == ["mtl[train.precision=no]", "mtl[train.precision=bf16]"]
     assert results["run"]["precision"] == "no"
     assert (tmp_path / "out/runs/mtl-train.precision=bf16/seed-0/model.safetensors").exists()
+
+
+def test_runs_that_diverge_are_left_out_and_the_others_compared(shards, tmp_path):
+    out = tmp_path / "out"
+    command = words(shards, out, "--schedulers", "mtl", "dst", "--seeds", "1", "--sweep", "optimizer.lr", "0.001", "1e30")
+    told = r"^mtl\[optimizer.lr=1e30\], dst\[optimizer.lr=1e30\] diverged; change their settings and remove their folders in .*out/runs, or"
+    with pytest.raises(DivergenceError, match=told):
+        compare(command)
+    results = json.loads((out / "results.json").read_text())
+    assert [variant["name"] for variant in results["variants"]] == ["mtl[optimizer.lr=0.001]", "dst[optimizer.lr=0.001]"]
+    assert results["variants"][1]["baseline"] == "mtl[optimizer.lr=0.001]"
+    lost = "mtl[optimizer.lr=1e30] is left out: mtl[optimizer.lr=1e30] seed 0 has no result ("
+    assert results["lost"][0].startswith(lost)
+    assert "is not finite" in results["lost"][0]
+    assert "is left out" in (out / "report.md").read_text()
+    # Again: nothing is trained, and the same is said.
+    before = state(out)
+    with pytest.raises(DivergenceError, match=told):
+        compare(command)
+    assert state(out) == before
+    with pytest.raises(DivergenceError, match=r"^mtl\[optimizer.lr=1e30\] is left out: .*; nothing is left to compare$"):
+        compare(words(shards, out, "--schedulers", "mtl", "--seeds", "1", "--sweep", "optimizer.lr", "1e30"))
 
 
 def test_a_signal_ends_it_with_75_and_the_same_command_goes_on(shards, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import pytest
@@ -288,6 +289,9 @@ def test_a_run_that_diverges_stops_in_words_and_leaves_no_bad_checkpoint(shards,
         train(shards, tmp_path / "run", optimizer__lr=1e30, train__epochs=1, **options)
     assert not list((tmp_path / "run").glob("checkpoints/*"))
     assert not (tmp_path / "run" / "model.safetensors").exists()
+    end = records(tmp_path / "run")[-1]
+    assert (end["record"], end["reason"]) == ("EndRecord", "diverged")
+    assert re.search(message, end["detail"])
 
 
 def test_an_existing_folder_is_not_touched_unasked(shards, tmp_path, reference):

@@ -8,6 +8,7 @@ import pytest
 
 from engine.command_line import parse, to_yaml
 from engine.config import (
+    DEFAULT_TASKS,
     SCHEDULER_USES,
     AugmentConfig,
     Config,
@@ -95,6 +96,10 @@ from shards.errors import ConfigurationError
         (
             lambda: whole(model=ModelConfig(task_taps={"Young": "logits"})),
             "model.task_taps gives Young the stage logits, which is model.tap",
+        ),
+        (
+            lambda: whole(model=ModelConfig(hidden=(8,), task_hidden=dict.fromkeys(DEFAULT_TASKS, "4"))),
+            "model.hidden has no effect: every task has layers of its own",
         ),
         (lambda: whole(model=ModelConfig(task_taps={"Bald": "fc7"})), "model.task_taps names Bald, which data.tasks lacks"),
     ],

@@ -94,6 +94,7 @@ def findings(*variants, seeds=(0, 1, 2), tasks=TASKS, **fields):
         num_resamples=2000,
         num_skipped=0,
         is_uniform=True,
+        lost=(),
         run=RUN,
     )
     return replace(made, **fields)

@@ -42,15 +42,24 @@ def labels_of(tasks: Sequence[str], num_samples: int) -> np.ndarray:
 
 
 def write_run(
-    run: PlannedRun, tasks: Sequence[str], skill: Skill = lambda *_: 1.0, *, num_samples: int = 100, epochs: int = 2, finished: bool = True
+    run: PlannedRun,
+    tasks: Sequence[str],
+    skill: Skill = lambda *_: 1.0,
+    *,
+    num_samples: int = 100,
+    epochs: int = 2,
+    finished: bool = True,
+    diverged: str | None = None,
 ) -> None:
-    """Write a run's folder as if it had been trained."""
+    """Write a run's folder as if it had been trained, to the end or to where it diverged."""
     tasks = (run.task,) if run.task else tuple(tasks)
     folder = run.config.run.dir
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(to_yaml(run.config))
     made = _records(run, tasks, skill, num_samples, epochs)
+    finished = finished and diverged is None
     made = [*made, EndRecord(reason="finished", seconds=10.0)] if finished else made[: len(made) // 2]
+    made += [EndRecord(reason="diverged", seconds=5.0, detail=diverged)] if diverged is not None else []
     (folder / "records.jsonl").write_text("".join(to_json(record) + "\n" for record in made))
     if finished:
         logits, labels = answers_of(run, tasks, skill, num_samples)

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.compare.campaign import train_all
+from engine.compare.campaign import LostRun, train_all, without_results
 from engine.compare.execute import Executor
 from shards.errors import ConfigurationError, DivergenceError, Interrupted
 from tests.unit.compare.runs import TASKS, plan_of, write_run
@@ -20,6 +20,9 @@ class Notes:
 
     def done(self, number, run):
         self.told.append(f"{number} {run.name} done")
+
+    def failed(self, number, run, outcome):
+        self.told.append(f"{number} {run.name} {outcome}")
 
 
 @pytest.fixture
@@ -75,11 +78,6 @@ def test_a_foreign_run_is_found_before_the_first_one_trains(plan, trained, tmp_p
     ("raised", "expected", "message"),
     [
         (Interrupted("go on with --run.dir x"), Interrupted, r"^stopped by a signal in mtl seed 0; the same command goes on$"),
-        (
-            DivergenceError("the loss is nan"),
-            DivergenceError,
-            r"^mtl seed 0: the loss is nan; leave this variant out, or remove .*seed-0 and change its settings$",
-        ),
         (ConfigurationError("too few samples"), ConfigurationError, r"^mtl seed 0: too few samples$"),
     ],
 )
@@ -90,3 +88,51 @@ def test_a_run_that_ends_early_ends_the_comparison(plan, monkeypatch, raised, ex
     monkeypatch.setattr(Executor, "execute", execute)
     with pytest.raises(expected, match=message):
         train_all(plan, Notes())
+
+
+@pytest.fixture
+def unstable(monkeypatch):
+    """`dst` diverges with seed 1, and leaves what such a run leaves; the other runs finish."""
+
+    def execute(_self, config):
+        run = next(run for run in execute.plan.runs if run.config.run.dir == config.run.dir)
+        diverges = run.name == "dst seed 1"
+        write_run(run, TASKS, diverged="epoch 0, step 3" if diverges else None)
+        if diverges:
+            raise DivergenceError("epoch 0, step 3")
+
+    monkeypatch.setattr(Executor, "execute", execute)
+    return execute
+
+
+def test_a_run_that_diverges_is_lost_with_those_that_need_it_and_the_others_go_on(tmp_path, unstable):
+    unstable.plan = plan_of(tmp_path / "out", "--schedulers", "static", "dst", "mtl", "--seeds", "2")[1]
+    runs = {run.name: run for run in unstable.plan.runs}
+    expected = [
+        LostRun(run=runs["dst seed 1"], reason="epoch 0, step 3"),
+        LostRun(run=runs["static seed 1"], reason="dst seed 1, whose mean P it would take, diverged"),
+    ]
+    notes = Notes()
+    assert train_all(unstable.plan, notes) == expected
+    assert [line for line in notes.told if line.endswith(("done", "diverged", "left out"))] == [
+        "1 dst seed 0 done",
+        "2 mtl seed 0 done",
+        "3 static seed 0 done",
+        "4 dst seed 1 diverged",
+        "5 mtl seed 1 done",
+        "6 static seed 1 left out",
+    ]
+    # Again nothing is trained: it would only diverge again.
+    unstable.plan = None
+    notes, plan = Notes(), plan_of(tmp_path / "out", "--schedulers", "static", "dst", "mtl", "--seeds", "2")[1]
+    assert train_all(plan, notes) == expected
+    assert notes.told == ["5 of 6", "6 static seed 1 starts", "6 static seed 1 left out"]
+
+
+def test_what_was_lost_in_words(plan):
+    first, second, third = plan.runs[1], plan.runs[3], plan.runs[0]
+    lost = [LostRun(run=first, reason="epoch 0"), LostRun(run=second, reason="epoch 1"), LostRun(run=third, reason="x\x1b[31my")]
+    assert without_results(lost) == {
+        first.variant: "dst is left out: dst seed 0 has no result, nor have 1 more of its runs (epoch 0)",
+        third.variant: "mtl is left out: mtl seed 0 has no result (x\\x1b[31my)",
+    }

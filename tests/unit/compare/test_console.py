@@ -23,12 +23,14 @@ def found():
 
 
 def tell(display, runs):
-    """What a comparison says of three runs, the first of which is there."""
-    display.begin(3, num_present=1)
+    """What a comparison says of four runs, the first of which is there, and the last of which diverges."""
+    display.begin(4, num_present=1)
     display.start(2, runs[1], resumes=True)
     display.done(2, runs[1])
     display.start(3, runs[2], resumes=False)
     display.done(3, runs[2])
+    display.start(4, runs[2], resumes=False)
+    display.failed(4, runs[2], "diverged")
     display.close()
     display.end(found(), [Path("out/results.json"), Path("out/report.html"), Path("out/plots/val.png")])
 
@@ -36,11 +38,12 @@ def tell(display, runs):
 def test_plain_lines(runs, capsys):
     tell(PlainDisplay(), runs)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["3 runs, 1 of them present", "run 2/3 stl seed 0 [red]\\x1b[31mx: goes on"]
-    assert lines[2].startswith("run 2/3 stl seed 0 [red]\\x1b[31mx: done in 0.0 s, about 0:00 left")
-    assert lines[3] == "run 3/3 mtl seed 0: starts"
-    assert lines[4] == "run 3/3 mtl seed 0: done in 0.0 s"
-    assert lines[5].startswith("Over 3 seeds dst does not differ from mtl beyond chance")
+    assert lines[:2] == ["4 runs, 1 of them present", "run 2/4 stl seed 0 [red]\\x1b[31mx: goes on"]
+    assert lines[2].startswith("run 2/4 stl seed 0 [red]\\x1b[31mx: done in 0.0 s, about 0:00 left")
+    assert lines[3] == "run 3/4 mtl seed 0: starts"
+    assert lines[4] == "run 3/4 mtl seed 0: done in 0.0 s, about 0:00 left"
+    assert lines[5:7] == ["run 4/4 mtl seed 0: starts", "run 4/4 mtl seed 0: diverged after 0.0 s"]
+    assert lines[7].startswith("Over 3 seeds dst does not differ from mtl beyond chance")
     heads = next(line for line in lines if line.startswith("variant"))
     best = next(line for line in lines if line.startswith("dst"))
     assert heads.split() == [
@@ -65,7 +68,8 @@ def test_a_terminal_shows_the_same_without_markup_of_names(runs):
     stream = io.StringIO()
     tell(RichDisplay(Console(file=stream, width=100, force_terminal=True, color_system=None, legacy_windows=False)), runs)
     text = stream.getvalue()
-    for part in ("stl seed 0 [red]\\x1b[31mx", "mtl seed 0", "Over 3 seeds", "0.900 ± 0.010", "out/report.html"):
+    runs_told = ("stl seed 0 [red]\\x1b[31mx", "✓ 3/4 mtl seed 0", "✗ 4/4 mtl seed 0  diverged after")
+    for part in (*runs_told, "Over 3 seeds", "0.900 ± 0.010", "out/report.html"):
         assert part in text, part
     assert "\x1b[31m" not in text
 

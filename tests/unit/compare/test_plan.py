@@ -35,12 +35,14 @@ def test_seed_by_seed_and_single_tasks_one_by_one():
 
 def test_a_single_task_keeps_what_is_its_own():
     runs = runs_of("--schedulers", "stl", "--seeds", "1", "--model.task_taps", "Young", "conv3_1", "--model.task_hidden", "Bald", "8x4",
-                   "--model.tap_grid", "2")  # fmt: skip
+                   "--model.tap_grid", "2", "--model.hidden", "16")  # fmt: skip
     young, bald = (run.config for run in runs)
     assert (young.data.tasks, bald.data.tasks) == (("Young",), ("Bald",))
     assert (young.model.task_taps, young.model.task_hidden, young.model.tap_grid) == ({"Young": "conv3_1"}, {}, 2)
     # It reads logits, which have no grid.
     assert (bald.model.task_taps, bald.model.task_hidden, bald.model.tap_grid) == ({}, {"Bald": "8x4"}, 1)
+    # And has all its layers to itself.
+    assert (young.model.hidden, bald.model.hidden) == ((16,), (64,))
 
 
 def test_a_task_is_no_path():

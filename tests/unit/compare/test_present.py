@@ -32,6 +32,9 @@ def test_absent_unfinished_finished(run):
     shutil.rmtree(run.config.run.dir)
     write_run(run, TASKS)
     assert state_of(run) == "finished"
+    shutil.rmtree(run.config.run.dir)
+    write_run(run, TASKS, diverged="epoch 0")
+    assert state_of(run) == "diverged"
 
 
 def test_a_run_that_has_only_begun_goes_on(run):

@@ -86,10 +86,10 @@ def test_one_seed_claims_nothing():
 @pytest.mark.parametrize(
     ("variants", "expected"),
     [
-        ([variant("dst"), variant("random")], "mtl is not part of the comparison, so nothing says whether dropping tasks helps."),
+        ([variant("dst"), variant("random")], "mtl is not among what is compared, so nothing says whether dropping tasks helps."),
         (
             [variant("mtl", name="mtl+upgrad", balancer="upgrad")],
-            "mtl is not part of the comparison, so nothing says whether dropping tasks helps.",
+            "mtl is not among what is compared, so nothing says whether dropping tasks helps.",
         ),
         ([MTL], "There is nothing to compare with mtl."),
     ],

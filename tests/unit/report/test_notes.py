@@ -60,6 +60,8 @@ def test_unfinished_resumed_and_killed_runs_say_so(make):
     stopped = make.replace(make.end, reason="stopped")
     assert notes(make.history(make.run, make.epoch)) == ("the run is unfinished: 1 of 3 epochs are done",)
     assert notes(make.history(make.run, stopped)) == ("the run is stopped: 0 of 3 epochs are done",)
+    diverged = make.replace(make.end, reason="diverged", detail="epoch 0, step 3: key \x1b")
+    assert notes(make.history(make.run, diverged)) == ("the run has diverged: 0 of 3 epochs are done; epoch 0, step 3: key \\x1b",)
     assert notes(make.history(make.run, stopped, resumed, make.end)) == ("the run was resumed 1 time",)
     assert notes(make.history(make.run, resumed, resumed, make.end)) == (
         "the run was resumed 2 times",

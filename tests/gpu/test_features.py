@@ -1,0 +1,83 @@
+"""Features on a GPU: computed there, kept there, trained from there. Skipped without CUDA."""
+
+import pytest
+import torch
+
+from engine import assembly
+from engine.loop.features import table as table_module
+from engine.loop.features.stream import FeatureStream
+from engine.loop.step import TrainStep
+from tests.integration.conftest import results
+from tests.integration.test_features import assert_same_learning, train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.fixture
+def tables(monkeypatch) -> list[table_module.FeatureTable]:
+    """The tables that runs train from."""
+    seen, opened = [], assembly.open_features
+
+    def noted(*arguments):
+        seen.append(opened(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(assembly, "open_features", noted)
+    return seen
+
+
+@pytest.mark.parametrize("scheduler", ["mtl", "dst"])
+def test_training_from_features_is_training_from_images(shards, tmp_path, scheduler):
+    plain, cached = (
+        train(shards, tmp_path / name, scheduler__name=scheduler, **options)
+        for name, options in (("plain", {}), ("cached", {"features__dir": tmp_path / "features"}))
+    )
+    # Convolutions round to TF32, for batches of another size in another way.
+    assert_same_learning(cached, plain, rel=5e-3)
+
+
+def test_features_live_on_the_device_and_else_in_their_file_with_the_same_result(shards, tmp_path, tables, monkeypatch):
+    resident = train(shards, tmp_path / "resident", features__dir=tmp_path / "features")
+    monkeypatch.setattr(table_module, "RESIDENT_SHARE", 0.0)
+    mapped = train(shards, tmp_path / "mapped", features__dir=tmp_path / "features")
+    assert [{value.device.type for value in table.values.values()} for table in tables] == [{"cuda"}, {"cpu"}]
+    assert results(resident) == results(mapped)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_step_from_features_costs_the_host_no_synchronisation(shards, tmp_path, monkeypatch, compiled):
+    watched = []
+
+    def without_waiting(call):
+        def watch(self, *arguments, **options):
+            # The first steps allocate, choose kernels, compile.
+            strict = len(watched) > 12
+            watched.append(strict)
+            torch.cuda.set_sync_debug_mode("error" if strict else "default")
+            try:
+                return call(self, *arguments, **options)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+        return watch
+
+    monkeypatch.setattr(FeatureStream, "next", without_waiting(FeatureStream.next))
+    monkeypatch.setattr(TrainStep, "__call__", without_waiting(TrainStep.__call__))
+    train(shards, tmp_path / "run", features__dir=tmp_path / "features", train__epochs=4, model__compile=compiled, report__every=100)
+    assert any(watched)
+
+
+def test_compiled_steps_from_features_learn_the_same(shards, tmp_path):
+    plain, compiled = (
+        train(shards, tmp_path / str(chosen), features__dir=tmp_path / "features", model__compile=chosen) for chosen in (False, True)
+    )
+    assert_same_learning(compiled, plain, rel=1e-3)
+
+
+@pytest.mark.parametrize("scheduler", ["mtl", "dst"])
+def test_half_precision_learns_from_features(shards, tmp_path, scheduler):
+    lines = train(
+        shards, tmp_path / "run", features__dir=tmp_path / "features", scheduler__name=scheduler, train__precision="fp16", train__epochs=4
+    )
+    losses = [line["loss"] for line in lines if line["record"] == "EpochRecord"]
+    assert losses[-1] < losses[0]
