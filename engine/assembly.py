@@ -90,7 +90,11 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
         raw_optimizer.add_param_group({"params": learnt, "lr": config.optimizer.lr, "weight_decay": 0.0})
     # With features the trunk has nothing to do: it stays where it is.
     runs = module if table is None else module.readout
-    model, optimizer = accelerator.prepare(torch.compile(runs) if config.model.compile else runs, raw_optimizer)
+    if config.model.compile:
+        # Kernels over features are shorter than it takes to launch them: a GPU replays them as CUDA graphs.
+        short = table is not None and accelerator.device.type == "cuda"
+        runs = torch.compile(runs, mode="reduce-overhead" if short else "default")
+    model, optimizer = accelerator.prepare(runs, raw_optimizer)
     make_loader = partial(_make_loader, config, accelerator, data, table)
     num_positive, num_labelled = (torch.from_numpy(counts).float() for counts in (tasks.num_positive, tasks.num_labelled))
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
