@@ -2,29 +2,35 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from engine.config import AugmentConfig, Config
 from engine.data import Data
 from engine.dst.build import build_scheduler
 from engine.loop.balance.build import build_balancer
 from engine.loop.balance.check import check_balancer, check_sharing
+from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint
 from engine.loop.features.fill import Progress
+from engine.loop.features.key import feature_dtype, pass_size
 from engine.loop.features.opening import feature_stores, open_features
 from engine.loop.features.stream import FeatureStream
 from engine.loop.features.table import FeatureTable
 from engine.loop.optimizer import build_optimizer
 from engine.loop.parts import Parts
+from engine.loop.state import check_identity
 from engine.loop.thresholds import Thresholds
 from engine.model.loss import positive_weights
-from engine.model.multitask import build_model, build_trunk
+from engine.model.multitask import MultitaskModel, build_model, build_trunk
 from engine.model.trunk import StagedTrunk
 from engine.pipeline.build import build_loader, build_plan
+from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.loader import Loader
 from engine.pipeline.order import Order
-from engine.pipeline.plan import Place
+from engine.pipeline.plan import Place, Plan
 from engine.pipeline.selection import shard_sizes
 from engine.run_facts import identity
 
@@ -82,25 +88,20 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     scheduler = build_scheduler(
         config.scheduler, tasks.names, module.depths(), counted.tolist(), seed=config.run.seed, steps_per_epoch=steps_per_epoch
     )
+    known = _identity(config, accelerator, data, module)
     # After everything that may be refused: computing features may take hours.
     table = None if config.features.dir is None else shared.features(config, accelerator, data, trunk, progress)
     raw_optimizer = build_optimizer(config.optimizer, module)
     balancer = build_balancer(config, accelerator, module)
     if balancer is not None and (learnt := balancer.parameters()):
         raw_optimizer.add_param_group({"params": learnt, "lr": config.optimizer.lr, "weight_decay": 0.0})
-    # With features the trunk has nothing to do: it stays where it is.
-    runs = module if table is None else module.readout
-    if config.model.compile:
-        # Kernels over features are shorter than it takes to launch them: a GPU replays them as CUDA graphs.
-        short = table is not None and accelerator.device.type == "cuda"
-        runs = torch.compile(runs, mode="reduce-overhead" if short else "default")
-    model, optimizer = accelerator.prepare(runs, raw_optimizer)
+    model, optimizer = accelerator.prepare(_runnable(config, accelerator, module, from_features=table is not None), raw_optimizer)
     make_loader = partial(_make_loader, config, accelerator, data, table)
     num_positive, num_labelled = (torch.from_numpy(counts).float() for counts in (tasks.num_positive, tasks.num_labelled))
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
     return Parts(
         config=config,
-        identity=identity(config, make_loader("train").fingerprint, module, accelerator.num_processes),
+        identity=known,
         accelerator=accelerator,
         module=module,
         model=model,
@@ -116,6 +117,28 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
         key_of=data.dataset.key,
         run_dir=config.run.dir,
     )
+
+
+def _identity(config: Config, accelerator: Accelerator, data: Data, module: MultitaskModel) -> dict[str, str]:
+    """Return the run's identity; refuse to go on with a run of another one."""
+    batches = fingerprint(_plan(config, accelerator, data, "train"))
+    known = identity(config, batches, module, accelerator.num_processes, features=_features_in_words(config, data))
+    newest = latest_checkpoint(config.run.dir / CHECKPOINTS) if config.run.if_exists == "resume" else None
+    if newest is not None:
+        check_identity(known, read_checkpoint(newest))
+    return known
+
+
+def _runnable(config: Config, accelerator: Accelerator, module: MultitaskModel, *, from_features: bool) -> nn.Module:
+    """Return what runs in each step, compiled if that is wanted. With features the trunk has nothing to do: it stays where it is."""
+    runs = module.readout if from_features else module
+    if not config.model.compile:
+        return runs
+    # Kernels over features are shorter than it takes to launch them: a GPU replays them as CUDA graphs. Not where gradients of several
+    # parts are added up: the second part's would lie where the first part's are.
+    micro, share = config.train.micro_batch_size, config.train.batch_size // accelerator.num_processes
+    replayed = from_features and accelerator.device.type == "cuda" and (micro is None or micro >= share)
+    return cast("nn.Module", torch.compile(runs, mode="reduce-overhead" if replayed else "default"))
 
 
 def build_order(config: Config, data: Data, split: str) -> Order:
@@ -135,8 +158,20 @@ def build_order(config: Config, data: Data, split: str) -> Order:
     )
 
 
+def _features_in_words(config: Config, data: Data) -> str:
+    if config.features.dir is None:
+        return "computed in every step"
+    # They differ by rounding from those of another pass, or of a training batch.
+    return f"computed once, {feature_dtype(config)}, {pass_size(config, data.dataset)} images at a time"
+
+
 def _make_loader(config: Config, accelerator: Accelerator, data: Data, table: FeatureTable | None, split: str) -> Loader:
-    plan = build_plan(
+    plan = _plan(config, accelerator, data, split)
+    return build_loader(plan) if table is None else Loader(plan, partial(FeatureStream, table))
+
+
+def _plan(config: Config, accelerator: Accelerator, data: Data, split: str) -> Plan:
+    return build_plan(
         data.dataset,
         build_order(config, data, split),
         data.tasks.columns,
@@ -145,4 +180,3 @@ def _make_loader(config: Config, accelerator: Accelerator, data: Data, table: Fe
         augment=config.augment if split == "train" else AugmentConfig(),
         channels_last=config.model.channels_last,
     )
-    return build_loader(plan) if table is None else Loader(plan, partial(FeatureStream, table))

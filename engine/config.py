@@ -298,7 +298,8 @@ class LossConfig:
     the layers they share: `pcgrad` (Yu 2020), `cagrad` (Liu 2021), `upgrad` (Quinton & Rey 2024), `nash_mtl` (Navon 2022; mtl only)."""
 
 
-SCHEDULER_USES = {
+SchedulerName = Literal["dst", "mtl", "stl", "random", "drop_balanced", "static"]
+SCHEDULER_USES: dict[str, tuple[str, ...]] = {
     "dst": ("depth", "count", "incompleteness", "stagnancy", "regulariser", "count_of", "granularity"),
     "mtl": (),
     "stl": (),
@@ -313,7 +314,7 @@ SCHEDULER_USES = {
 class SchedulerConfig:
     """Which tasks are trained when."""
 
-    name: Literal["dst", "mtl", "stl", "random", "drop_balanced", "static"] = "dst"
+    name: SchedulerName = "dst"
     """`dst`: Dropped Scheduled Task; `mtl`: all tasks in every step; `stl`: the run's only task; `random`: each task is dropped at a
     fixed rate; `drop_balanced`: tasks that were dropped often are trained more; `static`: no dropping, a fixed weight on each loss."""
     depth: float = 0.2
@@ -475,14 +476,16 @@ class Config:
             self._check_features()
         if self.loss.balancer != "none":
             self._check_balancer()
-        shares = self.data.tasks == ("all",) or any(task not in self.model.task_hidden for task in self.data.tasks)
-        _check(
-            shares or self.model.hidden == ModelConfig().hidden,
-            "model.hidden has no effect: every task has layers of its own in model.task_hidden; leave it out",
-        )
-        same = [name for name, tap in self.model.task_taps.items() if tap == self.model.tap]
-        _check(not same, f"model.task_taps gives {', '.join(same)} the stage {self.model.tap}, which is model.tap already; leave it out")
         model = self.model
+        for key, own in (("hidden", model.task_hidden), ("tap", model.task_taps)):
+            used = self.data.tasks == ("all",) or any(task not in own for task in self.data.tasks)
+            is_default = getattr(model, key) == getattr(ModelConfig(), key)
+            _check(used or is_default, f"model.{key} has no effect: every task has one of its own; leave it out")
+        same = [name for name, tap in self.model.task_taps.items() if tap == self.model.tap]
+        _check(
+            not same or len(self.data.tasks) == 1,
+            f"model.task_taps gives {', '.join(same)} the stage {self.model.tap}, which is model.tap already; leave it out",
+        )
         mappings = {"model.task_taps": model.task_taps, "model.task_hidden": model.task_hidden, "scheduler.weights": self.scheduler.weights}
         for key, mapping in mappings.items():
             unknown = [name for name in mapping if self.data.tasks != ("all",) and name not in self.data.tasks]

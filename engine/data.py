@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.config import DataConfig
 from engine.pipeline.bad_samples import BadSamples
+from engine.pipeline.fingerprint import data_set_in_words, samples_in_words
 from engine.pipeline.order import Ids
 from engine.pipeline.selection import training_ids
 from engine.pipeline.source import ByteSource
@@ -29,6 +30,10 @@ class Data:
     """Split -> ids of its samples that are used."""
     tasks: Tasks
     """Tasks, and their labels among the training samples."""
+
+    def in_words(self) -> str:
+        """Return what tells these data from others: hashes of images and labels, and the training samples that are used."""
+        return f"{data_set_in_words(self.dataset)}, train {samples_in_words(self.ids['train'])}"
 
 
 def open_data(config: DataConfig) -> Data:

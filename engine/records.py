@@ -53,6 +53,8 @@ class RunRecord:
     """Optimiser steps per epoch."""
     split_sizes: dict[str, int]
     """Samples per split."""
+    data: str
+    """What tells the data set and its training samples from others, in words and hashes."""
     versions: dict[str, str]
     """Versions of Python and of the libraries that decide the result."""
     features: str | None = None

@@ -2,7 +2,7 @@
 
 import os
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 import torch
 from accelerate import Accelerator
@@ -18,7 +18,7 @@ from engine.records import Record
 from engine.report.feature_progress import feature_progress
 from engine.report.reporter import open_reporter
 from engine.run_facts import run_record, warnings
-from engine.run_folder import CONFIG_FILE, check_folder, prepare_folder
+from engine.run_folder import CONFIG_FILE, check_folder, own_folder
 from shards.errors import ConfigurationError
 
 
@@ -47,20 +47,21 @@ def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared,
         check_folder(config.run.dir, config.run.if_exists)
     with feature_progress(config.report.console, is_shown=accelerator.is_main_process) as progress:
         parts = build_parts(config, accelerator, data, shared, progress)
-    # Only when everything is built: a start that fails leaves no folder behind.
-    if accelerator.is_main_process:
-        prepare_folder(config.run.dir, config.run.if_exists)
-    accelerator.wait_for_everyone()
     report = config.report
-    reporting = open_reporter(config.run.dir, report.console, with_page=report.page) if accelerator.is_main_process else nullcontext()
-    with reporting as reporter:
+    with ExitStack() as held:
+        reporter = None
+        if accelerator.is_main_process:
+            # Only when everything is built: a start that fails leaves no folder behind.
+            held.enter_context(own_folder(config.run.dir, config.run.if_exists))
+            reporter = held.enter_context(open_reporter(config.run.dir, report.console, with_page=report.page))
+        accelerator.wait_for_everyone()
         emit = reporter.emit if reporter else _ignore
         trainer = Trainer(parts, emit)
         if reporter:
             (config.run.dir / CONFIG_FILE).write_text(to_yaml(config), encoding="utf-8")
             for warning in warnings(parts, data.tasks):
                 reporter.print(warning)
-        emit(run_record(parts, trainer, data.tasks, started))
+        emit(run_record(parts, trainer, data, started))
         trainer.fit()
 
 

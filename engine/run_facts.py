@@ -10,6 +10,7 @@ import nvidia.dali
 import torch
 
 from engine.config import Config
+from engine.data import Data
 from engine.loop.features.key import feature_dtype
 from engine.loop.parts import Parts
 from engine.loop.trainer import Trainer
@@ -40,7 +41,7 @@ _FREE_SETTINGS = (
 )
 
 
-def identity(config: Config, batches: dict[str, str], module: MultitaskModel, world_size: int) -> dict[str, str]:
+def identity(config: Config, batches: dict[str, str], module: MultitaskModel, world_size: int, *, features: str) -> dict[str, str]:
     """Return everything that decides a run's result, name -> value in words; a checkpoint of another identity is refused.
 
     Args:
@@ -48,6 +49,7 @@ def identity(config: Config, batches: dict[str, str], module: MultitaskModel, wo
         batches: Fingerprint of the training loader, which tells of the sections `pipeline` and `augment` too.
         module: The model with its initial weights.
         world_size: Number of ranks.
+        features: Where what the frozen trunk sees comes from.
     """
     sections = {name: keys for name, keys in dataclasses.asdict(config).items() if name not in ("pipeline", "augment")}
     settings = {f"{section}.{key}": str(value) for section, keys in sections.items() for key, value in keys.items()}
@@ -57,11 +59,7 @@ def identity(config: Config, batches: dict[str, str], module: MultitaskModel, wo
         free -= {"train.micro_batch_size"}
         settings["number of processes"] = str(world_size)
     # Frozen weights are not in a checkpoint, but must be the same.
-    frozen = {
-        "frozen weights": module.trunk.frozen_digest(),
-        # Features computed before differ from those of a training batch by rounding.
-        "features": "computed in every step" if config.features.dir is None else f"computed once, {feature_dtype(config)}",
-    }
+    frozen = {"frozen weights": module.trunk.frozen_digest(), "features": features}
     return {name: value for name, value in settings.items() if name not in free} | batches | frozen
 
 
@@ -77,13 +75,13 @@ def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
             yield f"warning: the {split} split is empty; nothing is evaluated on it"
 
 
-def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> RunRecord:
+def run_record(parts: Parts, trainer: Trainer, data: Data, started: str) -> RunRecord:
     """Return the record that opens a run.
 
     Args:
         parts: The built run.
         trainer: Knows where the run begins.
-        tasks: Tasks and label counts.
+        data: The data set and what of it is used.
         started: Local time of the start, ISO 8601.
     """
     config, accelerator = parts.config, parts.accelerator
@@ -97,7 +95,7 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
         resumed_epoch=trainer.position.epoch,
         resumed_step=trainer.position.step,
         tasks=parts.module.tasks,
-        positive_rates=tasks.positive_rates(),
+        positive_rates=data.tasks.positive_rates(),
         scheduler=config.scheduler.name + (f" + {config.loss.balancer}" if config.loss.balancer != "none" else ""),
         model=f"{config.model.trunk} ({weights} weights, {trained}), heads on {', '.join(parts.module.trunk.taps)}",
         num_parameters=num_parameters,
@@ -110,6 +108,7 @@ def run_record(parts: Parts, trainer: Trainer, tasks: Tasks, started: str) -> Ru
         epochs=config.train.epochs,
         steps_per_epoch=trainer.steps_per_epoch,
         split_sizes=parts.split_sizes,
+        data=data.in_words(),
         features=_features(config, parts.module),
         versions={"python": platform.python_version()}
         | {name: version(name) for name in _libraries(config)}

@@ -2,58 +2,69 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from engine.loop.checkpoint import CHECKPOINTS
 from engine.loop.predictions import PREDICTIONS, TEMPORARY
-from engine.loop.trainer import CHECKPOINTS, WEIGHTS
+from engine.loop.trainer import WEIGHTS
 from engine.report.journal import FILE_NAME as JOURNAL
 from engine.report.outputs import REPORT_FILES
 from shards.errors import ConfigurationError
+from shards.storage.lock import LOCK, lock_folder
 
+IfExists = Literal["refuse", "resume", "replace"]
 CONFIG_FILE = "config.yaml"
 _OURS = (CONFIG_FILE, JOURNAL, WEIGHTS, f".{WEIGHTS}.tmp", PREDICTIONS, TEMPORARY, CHECKPOINTS, *REPORT_FILES)
 
 
-def prepare_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace"]) -> None:
-    """Make the run folder, or deal with what is in it.
+@contextmanager
+def own_folder(folder: Path, if_exists: IfExists) -> Iterator[None]:
+    """Make the run folder, or deal with what is in it, and keep other trainings out for the length of the block.
 
     Raises:
-        ConfigurationError: It holds a run that must not be touched, something that is no run, or cannot be written.
+        ConfigurationError: It holds a run that must not be touched or is being trained, something that is no run, or cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with lock_folder(folder, work="training"):
         check_folder(folder, if_exists)
         if if_exists == "replace":
-            _empty(folder, os.listdir(folder))
-        probe = folder / f".writable.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigurationError(f"run.dir {folder}: cannot be used ({error.strerror})") from error
+            _empty(folder)
+        yield
 
 
-def check_folder(folder: Path, if_exists: Literal["refuse", "resume", "replace"]) -> None:
-    """Look whether `prepare_folder` would be content with what is in the run folder, and touch nothing.
+def check_folder(folder: Path, if_exists: IfExists) -> None:
+    """Look whether `own_folder` would be content with what is in the run folder, and touch nothing.
 
     Raises:
-        ConfigurationError: It holds a run that must not be touched, or something that is no run.
+        ConfigurationError: It holds a run that must not be touched, or something that is no run, or cannot be written.
     """
-    names = os.listdir(folder) if folder.is_dir() else []
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    problem = "is no folder" if not existing.is_dir() else "is not writable" if not os.access(existing, os.W_OK | os.X_OK) else None
+    if problem:
+        raise ConfigurationError(f"run.dir {folder}: cannot be used ({existing} {problem})")
+    names = _names(folder) if folder.is_dir() else []
     if names and if_exists == "refuse":
         raise ConfigurationError(f"run.dir {folder}: is not empty; add --run.if_exists resume or replace, or name another folder")
     if names and JOURNAL not in names:
         raise ConfigurationError(f"run.dir {folder}: is not empty and holds no run; name another folder")
-
-
-def _empty(folder: Path, names: list[str]) -> None:
-    """Remove an earlier run's files, and nothing else."""
     foreign = sorted(set(names) - set(_OURS))
-    if foreign:
+    if foreign and if_exists == "replace":
         raise ConfigurationError(f"run.dir {folder}: holds {foreign[0]!r}, which no run wrote; move it, or name another folder")
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+
+
+def _names(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name != LOCK]
+
+
+def _empty(folder: Path) -> None:
+    """Remove an earlier run's files."""
+    try:
+        for path in (folder / name for name in _names(folder)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"run.dir {folder}: cannot be used ({error.strerror})") from error

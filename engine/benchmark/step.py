@@ -105,7 +105,7 @@ def _scheduler(name: Name, steps: int) -> Scheduler:
 
 
 def _step() -> TrainStep:
-    readout = TaskReadout(ModelConfig(tap="logits"), DEFAULT_TASKS, lambda _: _LOGITS)
+    readout = TaskReadout(ModelConfig(tap="logits"), DEFAULT_TASKS, lambda _: _LOGITS, seed=0)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     model, optimizer = accelerator.prepare(readout, torch.optim.Adam(readout.parameters(), fused=True))
     return TrainStep(accelerator, model, readout.heads, optimizer)

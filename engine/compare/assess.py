@@ -12,9 +12,9 @@ from engine.compare.plan import RUNS, Plan
 from engine.compare.results import VariantResults
 from engine.compare.statistics import Table, deviation_of, holm, mean_of, over_tasks, relative_gain, seeds_p, standard_error, suffers
 from engine.compare.variant import Variant
-from shards.errors import DataError
+from engine.records import RunRecord
 
-MEAN = "mean"
+MEAN = "mean of tasks"
 
 
 def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_resamples: int, *, lost: tuple[str, ...] = ()) -> Findings:
@@ -26,14 +26,7 @@ def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_r
         metric: The measure that differences are about.
         num_resamples: Resamples of the bootstrap.
         lost: What happened to variants that have no results, a sentence each.
-
-    Raises:
-        DataError: The runs were evaluated on nothing.
     """
-    if results[0].outcomes[0].split is None:
-        raise DataError(
-            "the data set has neither val nor test samples, so there is nothing to compare; pack it with a split of either kind"
-        )
     by_variant = {entry.variant: entry for entry in results}
     baselines = {variant: plan.baseline(variant, "mtl") for variant in plan.variants}
     resamples = _resamples(plan, results, metric, num_resamples)
@@ -56,10 +49,16 @@ def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_r
         variants=_adjusted(found),
         num_resamples=num_resamples,
         num_skipped=max(outcome.num_skipped for outcome in outcomes),
-        is_uniform=len({(str(record.versions), record.device) for record in records}) == 1,
+        is_uniform=_is_uniform(records),
         lost=lost,
         run=records[0],
     )
+
+
+def _is_uniform(records: Sequence[RunRecord]) -> bool:
+    """Return whether the runs were made on the same kind of device, by the same versions of what they have in common."""
+    versions = {(name, version) for record in records for name, version in record.versions.items()}
+    return len({record.device for record in records}) == 1 and len(versions) == len({name for name, _ in versions})
 
 
 def _other(variant: Variant, other: Variant | None) -> Variant | None:

@@ -23,18 +23,23 @@ class LostRun:
     """Why; untrusted text."""
 
 
-def train_all(plan: Plan, display: Display) -> list[LostRun]:
+def train_all(plan: Plan, display: Display, data: str) -> list[LostRun]:
     """Train every run that is not finished yet; what stands is looked at before the first one starts.
+
+    Args:
+        plan: The comparison.
+        display: Told of each run.
+        data: What tells the data set from others.
 
     Returns:
         The runs that diverged, and those that take their weights from one of them. The others have been trained.
 
     Raises:
-        ConfigurationError: A folder holds a run with other settings.
+        ConfigurationError: A folder holds a run with other settings or of other data.
         Interrupted: A signal came; the same command goes on.
         DropstreamError: A run failed otherwise; the message names it.
     """
-    states = [state_of(run) for run in plan.runs]
+    states = [state_of(run, data) for run in plan.runs]
     executor = Executor()
     lost = [LostRun(run=run, reason=_told(run)) for run, state in zip(plan.runs, states, strict=True) if state == "diverged"]
     display.begin(len(plan.runs), num_present=states.count("finished") + len(lost))

@@ -17,9 +17,13 @@ WIDTH = 9.35
 """Inches of a chart on a wide page."""
 NAME_CELLS = 30
 INCHES_PER_LETTER = 0.075
+LEGEND_LINE = 4.5
+"""Letter heights of a line in the legend: long enough for its dashes to be told apart."""
 EPOCHS_DOTTED = 30
 """A line through more epochs than this shows no dots."""
 FACETS_PER_ROW = 4
+TICKS_END = 0.85
+"""Share of an axis, from its middle, beyond which it has no labels."""
 MOST_INCHES = 3.2
 """A panel is no wider than this."""
 
@@ -56,7 +60,7 @@ def curves(inks: Inks, series: Sequence[Curve]) -> Figure:
     """Draw a line per variant, with a band of one standard deviation to either side."""
     with styled(inks):
         names = [shorten(curve.name, NAME_CELLS) for curve in series]
-        room = 0.6 + INCHES_PER_LETTER * max(cell_len(name) for name in names)
+        room = 0.85 + INCHES_PER_LETTER * max(cell_len(name) for name in names)
         figure, (axes,) = sheet(WIDTH, max(3.2, 0.18 * len(series) + 0.6), left=0.5, bottom=0.4, top=0.08)
         figure.subplots_adjust(right=1 - room / WIDTH)
         for place, (curve, name) in enumerate(zip(series, names, strict=True)):
@@ -73,7 +77,7 @@ def curves(inks: Inks, series: Sequence[Curve]) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.tick_params(length=0)
         axes.set_xlabel("epoch")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, labelspacing=0.6, handlelength=2.4)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, labelspacing=0.6, handlelength=LEGEND_LINE)
         return figure
 
 
@@ -95,11 +99,13 @@ def differences(inks: Inks, tasks: Sequence[str], series: Sequence[Bars]) -> Fig
         figure, facets = sheet(width, rows * (height + 0.62) + 0.1, (rows, columns), left=left, bottom=0.42, top=0.3)
         figure.subplots_adjust(wspace=0.08, hspace=0.62 / height)
         limit = _limit(series)
+        ticks = ticks_within(limit)
         for axes in facets[len(series) :]:
             axes.remove()
         for number, (axes, bars) in enumerate(zip(facets, series, strict=False)):
             _panel(axes, bars, inks, len(tasks))
             axes.set_xlim(-limit, limit)
+            axes.set_xticks(ticks)
             axes.set_title(shorten(bars.name, 26), loc="left", fontsize=8, pad=4)
             shown = names if number % columns == 0 else [""] * len(names)
             axes.set_yticks(_places(len(tasks)), shown)
@@ -125,8 +131,17 @@ def _panel(axes: Axes, bars: Bars, inks: Inks, num_bars: int) -> None:
     axes.set_ylim(num_bars, -0.6)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, symmetric=True))
     axes.tick_params(length=0)
+
+
+def ticks_within(limit: float) -> list[float]:
+    """Return round numbers on both sides of zero, none so near an end that its label would touch one of the next panel.
+
+    >>> ticks_within(20.5)
+    [-10.0, 0.0, 10.0]
+    """
+    ticks = [float(tick) for tick in MaxNLocator(nbins=5, symmetric=True).tick_values(-limit, limit)]
+    return [tick for tick in ticks if abs(tick) <= TICKS_END * limit]
 
 
 def _limit(series: Sequence[Bars]) -> float:

@@ -21,10 +21,10 @@ def compare(arguments: Sequence[str]) -> None:
     options, settings = take_apart(arguments)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigurationError("a comparison trains its runs in one process; start tools/compare itself, without a launcher")
-    # Imported here: neither help nor a wrong option waits for torch.
-    from engine.compare.session import run_comparison
-
     try:
+        # Imported here: neither help nor a wrong option waits for torch.
+        from engine.compare.session import run_comparison
+
         run_comparison(options, settings)
     except KeyboardInterrupt as error:
         raise Interrupted("stopped by a signal; the same command goes on") from error

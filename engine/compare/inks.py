@@ -10,8 +10,17 @@ from markupsafe import Markup
 from engine.report.canvas import ACCENT, GRID, INK, MUTED, SHEET, STYLE
 
 NUM_SERIES = 8
-DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
-"""Lines of the ninth variant and further ones repeat the colours with the next of these."""
+DASHES = (
+    "solid",
+    (0, (5, 3)),
+    (0, (1, 1.7)),
+    (0, (6, 2.5, 1, 2.5)),
+    (0, (2.5, 2.5)),
+    (0, (9, 3.5)),
+    (0, (6, 2, 1, 2, 1, 2)),
+    (0, (8, 2.5, 3, 2.5)),
+)
+"""Only the first line is whole: lines are drawn one over the other, and through the gaps of a later one an equal earlier one is seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +42,8 @@ class Inks:
 
     def line(self, place: int) -> tuple[str, object]:
         """Return colour and dashes of the variant at a place, from 0."""
-        return self.series[place % NUM_SERIES], DASHES[place // NUM_SERIES % len(DASHES)]
+        # Eight colours and seven patterns: only after 56 variants a pair comes again.
+        return self.series[place % NUM_SERIES], DASHES[(place - 1) % (len(DASHES) - 1) + 1] if place else DASHES[0]
 
 
 WHITE = Inks(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from engine.compare.findings import Findings
-from engine.compare.tables import Cell, Table
+from engine.compare.tables import DOWN, UP, Cell, Table
 from engine.compare.verdict import notes, verdict
 from shards.command import one_line
 
@@ -21,7 +21,7 @@ def markdown(findings: Findings, tables: Sequence[Table], title: str) -> str:
         title: What the comparison is called; untrusted text.
     """
     lines = [f"# {escape(title)}", "", *(f"{escape(sentence)}  " for sentence in verdict(findings)), ""]
-    lines += [f"- {escape(note)}" for note in notes(findings)]
+    lines += [f"- {escape(full_stop(note))}" for note in notes(findings)]
     for table in tables:
         lines += ["", f"## {escape(table.title)}", "", escape(table.caption), "", *_table(table)]
     return "\n".join(lines) + "\n"
@@ -34,6 +34,15 @@ def escape(text: str) -> str:
     'a\\|b \\<i\\> Wearing\\_Hat'
     """
     return _SPECIAL.sub(lambda match: "\\" + match.group(), one_line(text))
+
+
+def full_stop(text: str) -> str:
+    """Return the text with a full stop at its end, unless it has something of that kind.
+
+    >>> full_stop("dst is nearly mtl"), full_stop("Two sentences. Both end.")
+    ('dst is nearly mtl.', 'Two sentences. Both end.')
+    """
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _table(table: Table) -> list[str]:
@@ -51,4 +60,12 @@ def _line(cells: Sequence[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     text = escape(cell.text)
-    return f"**{text}**" if cell.is_best else f"{text} ▼" if cell.is_bad else text
+    match cell.mark:
+        case "best":
+            return f"**{text}**"
+        case "gain":
+            return f"{text} {UP}"
+        case "harm":
+            return f"{text} {DOWN}"
+        case None:
+            return text

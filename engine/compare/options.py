@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from engine.compare.bootstrap import Measure
+from engine.config import SchedulerName
 from shards.errors import ConfigurationError
-
-Scheduler = Literal["stl", "mtl", "random", "drop_balanced", "static", "dst"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +19,7 @@ class CompareOptions:
     4 bad checkpoint or weights, 75 stopped by a signal.
     """
 
-    schedulers: tuple[Scheduler, ...] = ("stl", "mtl", "random", "dst")
+    schedulers: tuple[SchedulerName, ...] = ("stl", "mtl", "random", "dst")
     """What is compared. `stl` is a run per task; p-values are against `mtl`; `static` takes each seed's mean P from this comparison's
     `dst`, or else its weights from scheduler.weights."""
     balancers: tuple[str, ...] = ()

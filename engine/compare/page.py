@@ -6,9 +6,10 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from engine.compare.findings import SIGNIFICANT, Findings
 from engine.compare.inks import DARK_SERIES, WHITE, series_css
+from engine.compare.markdown import full_stop
 from engine.compare.plots import Plot
 from engine.compare.statistics import HARM_BELOW, false_alarm_rate
-from engine.compare.tables import Table
+from engine.compare.tables import DOWN, UP, Table, with_minus
 from engine.compare.verdict import notes, verdict
 from engine.report.facts import Facts
 from engine.report.plots import heat_gradient
@@ -33,8 +34,9 @@ def page(findings: Findings, tables: Sequence[Table], plots: Sequence[Plot], *, 
         title=one_line(title),
         subtitle=_subtitle(findings),
         verdict=sentences,
-        notes=notes(findings),
+        notes=[full_stop(note) for note in notes(findings)],
         tables=tables,
+        marks={"gain": UP, "harm": DOWN},
         plots=plots,
         gradient=heat_gradient(),
         light_series=series_css(WHITE.series),
@@ -52,6 +54,7 @@ def _subtitle(findings: Findings) -> str:
 
 
 def _definitions(findings: Findings) -> Facts:
+    harm = with_minus(f"{HARM_BELOW:g}")
     rate = false_alarm_rate(len(findings.seeds))
     chance = f" With {len(findings.seeds)} seeds a task without any effect is counted with a chance of {number(rate)}." if rate else ""
     return [
@@ -71,8 +74,7 @@ def _definitions(findings: Findings) -> Facts:
         ("Δm", "100 % / T · Σ (M − STL) / STL over the tasks, per seed (Maninis et al. 2019; Vandenhende et al. 2021)."),
         (
             "negative transfer",
-            f"The mean difference of a task to stl is below {HARM_BELOW:g} standard errors, sd(d) / √S over the S seeds, d paired by "
-            f"seed.{chance}",
+            f"The mean difference of a task to stl is below {harm} standard errors, sd(d) / √S over the S seeds, d paired by seed.{chance}",
         ),
     ]
 

@@ -1,7 +1,8 @@
 """Which runs a comparison consists of, and the configuration of each."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from engine.command_line import parse
@@ -15,6 +16,7 @@ from shards.errors import ConfigurationError
 RUNS = "runs"
 """Folder of the runs inside the comparison's."""
 _BALANCER = "loss.balancer"
+_MEASURED = Path("measured in this comparison")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +84,7 @@ def make_plan(options: CompareOptions, settings: Settings) -> Plan:
     variants = tuple(_variants(options, settings))
     _check_effects(variants, options, settings)
     configs = {variant: _variant_config(variant, options, settings) for variant in variants}
+    _check_different(configs)
     first = configs[variants[0]]
     tasks = open_data(first.data).tasks.names if first.data.tasks == ("all",) else first.data.tasks
     seeds = tuple(range(options.first_seed, options.first_seed + options.seeds))
@@ -127,6 +130,13 @@ def _check_effects(variants: Sequence[Variant], options: CompareOptions, setting
             raise ConfigurationError(f"--{name} has no effect: {why}; leave it out")
 
 
+def _check_different(configs: Mapping[Variant, Config]) -> None:
+    """Refuse variants that are one and the same: 0.1 and 0.10."""
+    for one, other in combinations(configs, 2):
+        if configs[one] == configs[other]:
+            raise ConfigurationError(f"{one.name} and {other.name} are the same; leave one of them out")
+
+
 def _variant_config(variant: Variant, options: CompareOptions, settings: Settings) -> Config:
     """Return the configuration that all runs of a variant share, parsed once: parsing takes a while."""
     own = {"run.dir": str(options.out), "scheduler.name": variant.scheduler, "report.console": "quiet"}
@@ -138,7 +148,8 @@ def _variant_config(variant: Variant, options: CompareOptions, settings: Setting
     if variant.sweep and takes(variant.scheduler, variant.sweep[0]):
         own[variant.sweep[0]] = variant.sweep[1]
     if _measured(variant, settings):
-        own["scheduler.weights_of"] = str(options.out)
+        # Of each seed's own run of this variant; its folder is told run by run.
+        own["scheduler.weights_of"] = str(_MEASURED / replace(variant, scheduler="dst").folder)
     used = {name: setting for name, setting in settings.items() if takes(variant.scheduler, name)}
     try:
         return parse(to_flags(used | {name: Setting(words=(word,), is_flag=False) for name, word in own.items()}))
@@ -155,9 +166,8 @@ def _runs(variant: Variant, seed: int, config: Config, tasks: Sequence[str], out
     if variant.scheduler != "stl":
         run = replace(config.run, dir=folder, seed=seed)
         scheduler = config.scheduler
-        if scheduler.weights_of == out:
-            source = replace(variant, scheduler="dst")
-            scheduler = replace(scheduler, weights_of=out / RUNS / source.folder / f"seed-{seed}")
+        if scheduler.weights_of is not None and scheduler.weights_of.parent == _MEASURED:
+            scheduler = replace(scheduler, weights_of=out / RUNS / scheduler.weights_of.name / f"seed-{seed}")
         yield PlannedRun(variant=variant, seed=seed, task=None, config=replace(config, run=run, scheduler=scheduler))
         return
     for task in tasks:
@@ -173,8 +183,9 @@ def single_task(config: Config, task: str) -> Config:
         model,
         task_taps={name: stage for name, stage in model.task_taps.items() if name == task},
         task_hidden={name: widths for name, widths in model.task_hidden.items() if name == task},
-        # Layers that only other tasks share, and a grid that only other tasks' stages have, would be refused as having no effect.
+        # What only other tasks have a use for would be refused as having no effect.
         hidden=ModelConfig().hidden if task in model.task_hidden else model.hidden,
+        tap=ModelConfig().tap if task in model.task_taps else model.tap,
         tap_grid=model.tap_grid if tap.startswith(("conv", "pool")) else 1,
     )
     return replace(config, data=replace(config.data, tasks=(task,)), model=model)

@@ -19,13 +19,17 @@ _FREE_SETTINGS = ("run.dir", "run.if_exists", "report.console", "report.every", 
 _OTHER = "use another --out, or remove that folder to train the run anew"
 
 
-def state_of(run: PlannedRun) -> State:
+def state_of(run: PlannedRun, data: str) -> State:
     """Return how far a run is.
 
     A finished run whose answers to the test split are missing counts as unfinished: resuming it writes them.
 
+    Args:
+        run: The run.
+        data: What tells the data from others, as its record would.
+
     Raises:
-        ConfigurationError: The folder holds a run with other settings; the difference is named.
+        ConfigurationError: The folder holds a run with other settings or of other data; the difference is named.
         DataError: Its records are damaged.
     """
     folder = run.config.run.dir
@@ -34,6 +38,8 @@ def state_of(run: PlannedRun) -> State:
         _check_settings(run)
     elif history.processes:
         raise ConfigurationError(f"{folder}: holds a run without {CONFIG_FILE}, whose settings nobody knows; {_OTHER}")
+    if history.processes and history.run.data != data:
+        raise ConfigurationError(f"{folder}: holds a run of other data: {history.run.data}; now it is {data}; {_OTHER}")
     if not history.processes:
         return "unfinished" if folder.is_dir() and os.listdir(folder) else "absent"
     if history.status == "diverged":

@@ -1,5 +1,7 @@
 """A whole comparison: plan, runs, findings, report."""
 
+from dataclasses import replace
+
 from engine.command_line import to_yaml
 from engine.compare.arguments import Settings
 from engine.compare.assess import assess
@@ -7,12 +9,13 @@ from engine.compare.campaign import train_all, without_results
 from engine.compare.console import open_display
 from engine.compare.masks import drawn_masks
 from engine.compare.options import CompareOptions
-from engine.compare.outputs import write_outputs
-from engine.compare.plan import RUNS, make_plan
+from engine.compare.outputs import check_folder, write_outputs
+from engine.compare.plan import RUNS, Plan, make_plan
 from engine.compare.plots import make_plots
 from engine.compare.results import read_results
+from engine.data import open_data
 from shards.command import one_line
-from shards.errors import DivergenceError
+from shards.errors import DataError, DivergenceError
 from shards.storage.lock import lock_folder
 
 
@@ -28,10 +31,12 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         DropstreamError: Whatever else the user can mend; see `shards.errors`.
     """
     plan = make_plan(options, settings)
+    check_folder(options.out)
+    data = _data_of(plan)
     display = open_display()
     with lock_folder(options.out, work="comparison"):
         try:
-            lost = without_results(train_all(plan, display))
+            lost = without_results(train_all(plan, display, data))
         finally:
             display.close()
         plan = plan.without(lost)
@@ -46,3 +51,19 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         names = ", ".join(one_line(variant.name) for variant in lost)
         what = f"change their settings and remove their folders in {options.out / RUNS}, or leave them out"
         raise DivergenceError(f"{names} diverged; {what}")
+
+
+def _data_of(plan: Plan) -> str:
+    """Return what tells the data of all runs from others.
+
+    Raises:
+        DataError: The data set is damaged, or has nothing to evaluate on.
+        ConfigurationError: A task is none of its attributes.
+    """
+    data = open_data(replace(plan.runs[0].config.data, tasks=plan.tasks))
+    if not any(len(data.ids[split]) for split in ("val", "test")):
+        raise DataError(
+            "the data set has neither val nor test samples, so there is nothing to compare; pack it with a split of either kind, into "
+            "another folder"
+        )
+    return data.in_words()

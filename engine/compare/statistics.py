@@ -12,6 +12,8 @@ from engine.compare.student import two_sided
 
 Table = NDArray[np.float64]
 
+_ROUNDING = 1e-12
+"""Below this a difference of shares is rounding."""
 HARM_BELOW = -2.0
 """Standard errors: a task whose mean difference to single-task training lies below this suffers negative transfer."""
 
@@ -56,19 +58,22 @@ def standard_error(differences: Table) -> float | None:
 
 
 def seeds_p(differences: Table) -> float | None:
-    """Return the two-sided p-value of the paired t-test over seeds; None with fewer than two.
+    """Return the two-sided p-value of the paired t-test over seeds.
+
+    None with fewer than two seeds, and where all differ by the same: shares of a small test split do so by chance, and tell nothing of
+    how seeds vary.
 
     Args:
         differences: [S] one difference per seed.
 
     >>> seeds_p(np.array([0.0, 2.0])), seeds_p(np.array([1.0, 1.0])), seeds_p(np.array([0.0, 0.0]))
-    (0.5, 0.0, 1.0)
+    (0.5, None, 1.0)
     """
     error, mean = standard_error(differences), mean_of(differences)
     if error is None or mean is None:
         return None
-    if error == 0:
-        return 1.0 if mean == 0 else 0.0
+    if error < _ROUNDING:
+        return 1.0 if abs(mean) < _ROUNDING else None
     return two_sided(mean / error, len(differences) - 1)
 
 

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.compare.findings import SIGNIFICANT, Difference, Findings, Spread, TaskFindings, VariantFindings
 from engine.compare.measures import MEASURES, measure_of
 from engine.compare.statistics import HARM_BELOW
 from engine.compare.verdict import p_text, points
-from engine.report.words import NOT_MEASURED, duration, number
+from engine.report.words import MINUS, NOT_MEASURED, duration, number
 from shards.command import one_line
+
+UP, DOWN = "▲", "▼"
+"""What stands at a cell marked as gain or harm, so that neither is told by its colour alone."""
+Mark = Literal["best", "gain", "harm"]
+"""The best of those it is compared with, be it by chance; above or below another variant by the rule that the caption tells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,10 +23,8 @@ class Cell:
 
     text: str
     """What it says."""
-    is_best: bool = False
-    """Whether it is the best of those it is compared with."""
-    is_bad: bool = False
-    """Whether it is to be marked as harm."""
+    mark: Mark | None = None
+    """What is to be seen at a glance."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +57,18 @@ class Table:
     """Whether the last row is the mean over the others."""
 
 
+def with_minus(text: str) -> str:
+    r"""Return a text of numbers with the true minus sign.
+
+    >>> ascii(with_minus("-0.30 to -0.10"))
+    "'\\u22120.30 to \\u22120.10'"
+    """
+    return text.replace("-", MINUS)
+
+
+_HARM = with_minus(f"{HARM_BELOW:g}")
+
+
 def make_tables(findings: Findings) -> list[Table]:
     """Return the tables for which there is something to say: the two of the variants first, then those of the tasks."""
     tables = [measures_table(findings), baselines_table(findings), _task_table(findings)]
@@ -74,7 +90,7 @@ def measures_table(findings: Findings) -> Table:
         Row(name=one_line(variant.name), cells=tuple(column[place] for column in columns))
         for place, variant in enumerate(findings.variants)
     ]
-    references = [Cell(text=number(findings.references[measure.field][-1])) for measure in measures]
+    references = [_cell(number(findings.references[measure.field][-1])) for measure in measures]
     return Table(
         title=f"Result on {findings.split}",
         caption=f"Mean over the tasks{_over(findings)}. Bold: the best mean, which need not be better by more than chance. Last row: "
@@ -94,8 +110,8 @@ def baselines_table(findings: Findings) -> Table:
         "p (bootstrap): paired over seeds and test samples. p (seeds): paired t-test over the seeds. Adjusted: the larger of the two after "
         f"Holm's correction for {sum(variant.overall.to_baseline is not None for variant in findings.variants)} comparisons; below "
         f"{SIGNIFICANT} counts as a difference. Δm: mean over tasks of the relative gain over stl, ± standard deviation. Negative "
-        f"transfer: tasks whose mean difference to stl, paired by seed, lies below {HARM_BELOW:g} standard errors (sd(d) / √S). Time: of a "
-        "run; of stl, of the runs of all tasks together.",
+        f"transfer ({DOWN} where there is any): tasks whose mean difference to stl, paired by seed, lies below {_HARM} standard errors "
+        "(sd(d) / √S). Time: of a run; of stl, of the runs of all tasks together.",
         corner="variant",
         columns=("to mtl, points", "95 % of resamples", "p (bootstrap)", "p (seeds)", "adjusted", "Δm, %", "negative transfer", "time"),
         rows=tuple(Row(name=one_line(variant.name), cells=tuple(_against(variant))) for variant in findings.variants),
@@ -104,17 +120,17 @@ def baselines_table(findings: Findings) -> Table:
 
 def _against(variant: VariantFindings) -> Iterable[Cell]:
     difference = variant.overall.to_baseline or Difference(mean=None, standard_error=None)
-    yield Cell(text=_points(difference))
-    yield Cell(text=f"{points(difference.interval[0])} to {points(difference.interval[1])}" if difference.interval else NOT_MEASURED)
+    yield _cell(_points(difference))
+    yield _cell(f"{points(difference.interval[0])} to {points(difference.interval[1])}" if difference.interval else NOT_MEASURED)
     for value in (difference.p_bootstrap, difference.p_seeds, difference.p_adjusted):
-        yield Cell(text=p_text(value))
-    yield Cell(text=_spread(variant.relative_gain, digits=2, signed=True))
+        yield _cell(p_text(value))
+    yield _cell(_spread(variant.relative_gain, digits=2, signed=True))
     count = variant.num_suffering
-    yield Cell(
-        text=NOT_MEASURED if count is None else f"{count} of {sum(entry.suffers is not None for entry in variant.tasks)}",
-        is_bad=bool(count),
+    yield _cell(
+        NOT_MEASURED if count is None else f"{count} of {sum(entry.suffers is not None for entry in variant.tasks)}",
+        "harm" if count else None,
     )
-    yield Cell(text=duration(variant.seconds.mean))
+    yield _cell(duration(variant.seconds.mean))
 
 
 def _task_table(findings: Findings) -> Table:
@@ -123,7 +139,7 @@ def _task_table(findings: Findings) -> Table:
     rows = []
     for place, (task, *entries) in enumerate(_by_task(findings)):
         cells = _best([entry.measures[findings.metric] for entry in entries], measure.better_when)
-        rows.append(Row(name=one_line(task), cells=(*cells, Cell(text=number(references[place])))))
+        rows.append(Row(name=one_line(task), cells=(*cells, _cell(number(references[place])))))
     return Table(
         title=f"{measure.name[0].upper()}{measure.name[1:]} per task",
         caption=f"On {findings.split}{_over(findings)}. Bold: the best mean of the row.",
@@ -140,14 +156,14 @@ def _baseline_table(findings: Findings) -> Table:
     for task, *entries in _by_task(findings, compared):
         differences = [entry.to_baseline or Difference(mean=None, standard_error=None) for entry in entries]
         texts = [text for known in differences for text in (_points(known), p_text(known.p_bootstrap), p_text(known.p_adjusted))]
-        marks = [known.is_significant for known in differences for _ in range(3)]
-        rows.append(Row(name=one_line(task), cells=tuple(Cell(text=text, is_best=mark) for text, mark in zip(texts, marks, strict=True))))
+        marks = [mark for known in differences for mark in (_beyond_chance(known), None, None)]
+        rows.append(Row(name=one_line(task), cells=tuple(_cell(text, mark) for text, mark in zip(texts, marks, strict=True))))
     num_tests = len(findings.all_p())
     return Table(
         title="Difference to mtl per task",
         caption=f"In points of {findings.split} {measure_of(findings.metric).name}, ± one standard error; p of the paired bootstrap; and "
-        f"the larger of it and the t-test's over seeds, adjusted (Holm) for all {num_tests} tests of this table. Bold: adjusted below "
-        f"{SIGNIFICANT}. The mean is adjusted for the variants only.",
+        f"the larger of it and the t-test's over seeds, adjusted (Holm) for all {num_tests} tests of this table. {UP}: above mtl, {DOWN}: "
+        f"below mtl, adjusted p below {SIGNIFICANT}. The mean is adjusted for the variants only.",
         corner="task",
         columns=tuple(f"{one_line(variant.name)} {head}" for variant in compared for head in ("points", "p", "adjusted")),
         rows=tuple(rows),
@@ -159,12 +175,12 @@ def _single_table(findings: Findings) -> Table:
     compared = [variant for variant in findings.variants if variant.overall.to_single]
     rows = []
     for task, *entries in _by_task(findings, compared):
-        cells = [Cell(text=_points(entry.to_single), is_bad=bool(entry.suffers)) for entry in entries]
+        cells = [_cell(_points(entry.to_single), "harm" if entry.suffers else None) for entry in entries]
         rows.append(Row(name=one_line(task), cells=tuple(cells)))
     return Table(
         title="Difference to stl per task",
-        caption=f"In points of {findings.split} {measure_of(findings.metric).name}, ± one standard error over the seeds. Marked: negative "
-        f"transfer, below {HARM_BELOW:g} standard errors.",
+        caption=f"In points of {findings.split} {measure_of(findings.metric).name}, ± one standard error over the seeds. {DOWN}: negative "
+        f"transfer, below {_HARM} standard errors.",
         corner="task",
         columns=tuple(one_line(variant.name) for variant in compared),
         rows=tuple(rows),
@@ -183,15 +199,29 @@ def _best(spreads: Sequence[Spread], better_when: str) -> list[Cell]:
     """Return the spreads as cells; the best mean is marked where there are several."""
     known = [spread.mean for spread in spreads if spread.mean is not None]
     best = (max if better_when == "higher" else min)(known, default=None)
-    return [Cell(text=_spread(spread), is_best=len(known) > 1 and spread.mean is not None and spread.mean == best) for spread in spreads]
+    return [_cell(_spread(spread), "best" if len(known) > 1 and spread.mean == best else None) for spread in spreads]
+
+
+def _beyond_chance(difference: Difference) -> Mark | None:
+    """Return how a significant difference is marked."""
+    if not difference.is_significant or not difference.mean:
+        return None
+    return "gain" if difference.mean > 0 else "harm"
+
+
+def _cell(text: str, mark: Mark | None = None) -> Cell:
+    """Return a number's cell; names, which may hold hyphens of their own, never pass here."""
+    return Cell(text=with_minus(text), mark=mark)
 
 
 def _spread(spread: Spread | None, digits: int = 3, *, signed: bool = False) -> str:
     if spread is None or spread.mean is None:
         return NOT_MEASURED
-    sign = "+" if signed and round(spread.mean, digits) > 0 else ""
+    # What rounds to zero has no sign.
+    mean = 0.0 if round(spread.mean, digits) == 0 else spread.mean
+    sign = "+" if signed and mean > 0 else ""
     deviation = f" ± {number(spread.deviation, digits)}" if spread.deviation is not None else ""
-    return f"{sign}{number(spread.mean, digits)}{deviation}"
+    return f"{sign}{number(mean, digits)}{deviation}"
 
 
 def _points(difference: Difference | None) -> str:

@@ -5,25 +5,27 @@ from collections.abc import Iterator, Sequence
 from engine.compare.findings import SIGNIFICANT, Difference, Findings, VariantFindings
 from engine.compare.measures import measure_of
 from engine.compare.statistics import false_alarm_rate
+from engine.config import SCHEDULER_USES
 from engine.report.notes import RARELY_DROPPED
-from engine.report.words import NOT_MEASURED, number
+from engine.report.words import MINUS, NOT_MEASURED, number
 from shards.command import one_line
 
-DROPPING = ("random", "drop_balanced", "dst")
-"""Schedulers that drop tasks."""
+DROPPING = tuple(name for name, settings in SCHEDULER_USES.items() if "granularity" in settings)
+"""Schedulers that drop tasks: those that draw which."""
 MOST_NAMES = 4
 """Variants that a sentence names before it counts the rest."""
 Compared = tuple[VariantFindings, Difference]
-NOTHING_SHOWN = "Nothing here shows that dropping tasks helps."
+NOTHING_SHOWN = "Nothing here shows that dropping tasks helps the mean over the tasks."
 
 
 def verdict(findings: Findings) -> tuple[str, ...]:
     """Return what the numbers come to: against plain multitask learning, and against single-task training.
 
     A variant differs from `mtl` if its adjusted p-value of the mean over the tasks is below 0.05. Dropping helps (hurts) under a
-    scheduler that drops tasks if it lies above (below) `mtl` by this rule; with one seed nothing is claimed.
+    scheduler that drops tasks if it lies above (below) `mtl` by this rule; with one seed nothing is claimed. Single tasks that differ
+    are counted.
     """
-    return (*_against_baseline(findings), *_against_single(findings))
+    return (*_against_baseline(findings), *_single_tasks(findings), *_against_single(findings))
 
 
 def notes(findings: Findings) -> tuple[str, ...]:
@@ -33,6 +35,7 @@ def notes(findings: Findings) -> tuple[str, ...]:
         *_many(findings),
         *_hardly_dropped(findings),
         *_below_majority(findings),
+        *_undefined(findings),
         *_missing(findings),
     )
 
@@ -51,12 +54,15 @@ def points(value: float | None, *, signed: bool = True) -> str:
 
     >>> points(0.0123), points(-0.005, signed=False), points(None)
     ('+1.23', '0.50', 'n/a')
+    >>> points(-0.005) == MINUS + "0.50"
+    True
     """
     if value is None:
         return NOT_MEASURED
     # A difference that rounds to zero has no sign.
     rounded = round(100 * value, 2) + 0.0
-    return f"{rounded:+.2f}" if signed and rounded else f"{abs(rounded):.2f}"
+    sign = "" if not signed or not rounded else "+" if rounded > 0 else MINUS
+    return f"{sign}{abs(rounded):.2f}"
 
 
 def _against_baseline(findings: Findings) -> Iterator[str]:
@@ -122,6 +128,20 @@ def _dropping(tested: Sequence[Compared], differing: Sequence[Compared]) -> Iter
         yield f"Here dropping tasks {' and '.join(said)}."
 
 
+def _single_tasks(findings: Findings) -> Iterator[str]:
+    """Count the tasks that differ from `mtl` by themselves: the mean may hide them."""
+    said = []
+    for variant in findings.variants:
+        known = [entry.to_baseline for entry in variant.tasks if entry.to_baseline and entry.to_baseline.is_significant]
+        better = sum((difference.mean or 0.0) > 0 for difference in known)
+        counts = [f"{count} {side}" for count, side in ((better, "above"), (len(known) - better, "below")) if count]
+        said += [f"{one_line(variant.name)} {' and '.join(counts)}"] if counts else []
+    if len(said) > MOST_NAMES:
+        said = [*said[: MOST_NAMES - 1], f"{len(said) - MOST_NAMES + 1} more variants"]
+    if said:
+        yield f"Single tasks that differ from mtl beyond chance: {', '.join(said)}."
+
+
 def _against_single(findings: Findings) -> Iterator[str]:
     if not any(variant.scheduler == "stl" for variant in findings.variants):
         return
@@ -134,8 +154,9 @@ def _against_single(findings: Findings) -> Iterator[str]:
     said = [f"{one_line(variant.name)} on {count or 'none'}" for variant, count in counted]
     rate = false_alarm_rate(len(findings.seeds)) or 0.0
     yield (
-        f"Negative transfer, of {num_tasks} task{'s' if num_tasks > 1 else ''}: {', '.join(said)}; "
-        f"about {number(rate * num_tasks, 1)} would be counted by luck alone."
+        f"Negative transfer (worse than alone by more than two standard errors), of {num_tasks} task{'s' if num_tasks > 1 else ''}: "
+        f"{', '.join(said)}; "
+        f"luck alone would count about {number(rate * num_tasks, 1)} for each."
     )
 
 
@@ -166,6 +187,17 @@ def _below_majority(findings: Findings) -> Iterator[str]:
     below = [name for name, mean in means.items() if reference is not None and mean is not None and mean <= reference]
     if below:
         yield f"mean accuracy is not above the majority predictor's {number(reference)}: {', '.join(below)}"
+
+
+def _undefined(findings: Findings) -> Iterator[str]:
+    name = measure_of(findings.metric).name
+    # The labels decide it, which are the same for all.
+    tasks = [one_line(entry.task) for entry in findings.variants[0].tasks if entry.measures[findings.metric].mean is None]
+    if tasks:
+        yield f"{name} is not defined for {', '.join(tasks)} on {findings.split}, which means over the tasks leave out"
+    has_gain = [variant.relative_gain for variant in findings.variants if variant.relative_gain]
+    if any(gain.mean is None for gain in has_gain):
+        yield f"there is no Δm: a task trained alone has a {name} of 0, and nothing can be divided by it"
 
 
 def _missing(findings: Findings) -> Iterator[str]:

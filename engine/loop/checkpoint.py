@@ -23,6 +23,8 @@ from shards.files import fsync_folder
 KEEP = 2
 """Checkpoints that stay: the newest and the one before it."""
 
+CHECKPOINTS = "checkpoints"
+"""Their folder inside the run's."""
 CHECKSUMS = "checksums.json"
 _STATE = "state.json"
 _ASIDE = ".old"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -27,6 +28,17 @@ class Evaluation:
     """float32, one row per sample in the order of their ids, on the CPU."""
     labels: Int[Tensor, "sample task"]
     """int8: 1, 0, or -1 for not labelled."""
+
+
+def share_statistics(parts: Parts) -> None:
+    """Give every rank the first one's batch statistics, which are those that are kept. A collective call.
+
+    Each rank collects them from its own samples. The wrapper that sums gradients hands them on before training steps, but not before an
+    evaluation, and not to the steps of a balancer that goes past it.
+    """
+    if parts.accelerator.num_processes > 1 and not parts.module.trunk.is_frozen():
+        for buffer in parts.module.buffers():
+            broadcast(buffer)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from engine.loop.parts import Parts
 from engine.loop.tally import EpochTally
 from engine.model.multitask import MultitaskModel
 from engine.pipeline.fingerprint import check_fingerprint
-from shards.errors import CheckpointError, DivergenceError
+from shards.errors import CheckpointError, ConfigurationError, DivergenceError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
         CheckpointError: The snapshot belongs to another run; the message names each difference.
     """
     state = snapshot.state
-    check_fingerprint(parts.identity, state["identity"], "checkpoint belongs to another run", "restore the setting, or use another run.dir")
+    check_identity(parts.identity, snapshot)
     changing = changing_tensors(parts.module)
     if changing.keys() != snapshot.tensors["model"].keys():
         raise CheckpointError("the checkpoint holds other weights than this model trains")
@@ -84,6 +84,25 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
         parts.accelerator.scaler.load_state_dict(state["scaler"])
     tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
     return Position(epoch=state["epoch"], step=state["step"])
+
+
+def check_identity(identity: dict[str, str], snapshot: Snapshot) -> None:
+    """Raise a CheckpointError that names each difference if a snapshot belongs to another run."""
+    problem = "checkpoint belongs to another run"
+    check_fingerprint(identity, snapshot.state["identity"], problem, "restore the setting, or use another run.dir")
+
+
+def check_same_position(parts: Parts, position: Position) -> None:
+    """Raise a ConfigurationError on every rank if they would begin at different places. A collective call."""
+    own = torch.tensor([[position.epoch, position.step]], device=parts.accelerator.device)
+    found = parts.accelerator.gather(own).tolist()
+    other = next((rank for rank, place in enumerate(found) if place != found[0]), None)
+    if other is not None:
+        (epoch, step), (its_epoch, its_step) = found[0], found[other]
+        raise ConfigurationError(
+            f"run.dir {parts.run_dir}: process 0 finds a checkpoint of epoch {epoch}, step {step} there, and process {other} of epoch "
+            f"{its_epoch}, step {its_step}; name a folder that all processes have in common"
+        )
 
 
 def check_weights(module: MultitaskModel) -> None:

@@ -10,15 +10,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.dst.history import check_losses
-from engine.loop.checkpoint import latest_checkpoint, read_checkpoint, write_checkpoint
+from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint, write_checkpoint
 from engine.loop.clock import Clock
 from engine.loop.dropout import seed_dropout
-from engine.loop.evaluate import evaluate, predictions_of
+from engine.loop.evaluate import evaluate, predictions_of, share_statistics
 from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
 from engine.loop.predictions import write_predictions
 from engine.loop.skipped import Skipped
-from engine.loop.state import Position, changing_tensors, check_weights, restore, take_snapshot
+from engine.loop.state import Position, changing_tensors, check_same_position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest
 from engine.loop.tally import EpochTally
@@ -27,7 +27,6 @@ from engine.records import EndRecord, EpochRecord, Record, StepRecord
 from shards.errors import DivergenceError, Interrupted
 
 WEIGHTS = "model.safetensors"
-CHECKPOINTS = "checkpoints"
 _MOST_KEYS = 5
 
 
@@ -43,6 +42,7 @@ class Trainer:
 
         Raises:
             CheckpointError: The checkpoint is damaged or belongs to another run.
+            ConfigurationError: The processes do not see one run folder.
         """
         self._started = time.perf_counter()
         self._parts = parts
@@ -51,6 +51,7 @@ class Trainer:
         self._checkpoints = parts.run_dir / CHECKPOINTS
         newest = latest_checkpoint(self._checkpoints)
         self.position = Position() if newest is None else restore(parts, read_checkpoint(newest), self._tally)
+        check_same_position(parts, self.position)
         self._train_step = TrainStep(
             parts.accelerator,
             parts.model,
@@ -175,6 +176,7 @@ class Trainer:
         self._checkpoint()
 
     def _evaluate(self, loader: Loader, split: str, epoch: int) -> None:
+        share_statistics(self._parts)
         found = evaluate(self._parts, loader, split=split, epoch=epoch, should_stop=lambda: self._stop.agreed(reported=True))
         if found is None:
             self._end_early()

@@ -108,5 +108,4 @@ def build_model(config: ModelConfig, trunk: StagedTrunk, tasks: Sequence[str], s
         tasks: Task names, in label order.
         seed: The run's seed.
     """
-    torch.manual_seed(torch_seed(seed, "weights"))
-    return MultitaskModel(trunk, TaskReadout(config, tasks, trunk.width), tasks)
+    return MultitaskModel(trunk, TaskReadout(config, tasks, trunk.width, seed=seed), tasks)

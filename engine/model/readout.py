@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from engine.chance import torch_seed
 from engine.config import ModelConfig, hidden_widths
 
 
@@ -20,13 +21,17 @@ class TaskReadout(nn.Module):
     Heads are separate modules, so that a dropped task's head can stand still.
     """
 
-    def __init__(self, config: ModelConfig, tasks: Sequence[str], width: Callable[[str], int]) -> None:
-        """Build layers, with weights from torch's global generator.
+    def __init__(self, config: ModelConfig, tasks: Sequence[str], width: Callable[[str], int], *, seed: int) -> None:
+        """Build layers, with torch's usual initial weights.
+
+        The shared layers and each task's head are drawn by themselves: a task begins with the same weights whatever other tasks there are,
+        alone for instance.
 
         Args:
             config: Model settings.
             tasks: Task names, in label order.
             width: Returns the length of what a tap sees.
+            seed: The run's seed.
         """
         super().__init__()
         self.tap = config.tap
@@ -37,6 +42,7 @@ class TaskReadout(nn.Module):
         self._alone = [place for place, alone in enumerate(own) if alone]
         places = [*self.sharing, *self._alone]
         self._columns = [places.index(place) for place in range(len(tasks))] if self.sharing and self._alone else None
+        torch.manual_seed(torch_seed(seed, "shared layers"))
         self.shared = nn.Sequential(*_hidden(width(config.tap), config.hidden)) if self.sharing else None
         self.heads = nn.ModuleList()
         # Known by heart: walking through modules for them takes as long as the product.
@@ -44,8 +50,9 @@ class TaskReadout(nn.Module):
         for task, tap, alone in zip(tasks, self.taps, own, strict=True):
             widths = hidden_widths(config, task) if alone else config.hidden
             last = widths[-1] if widths else width(tap)
-            layer = nn.Linear(last, 1)
-            self.heads.append(nn.Sequential(*(_hidden(width(tap), widths) if alone else ()), layer))
+            torch.manual_seed(torch_seed(seed, f"head of {task}"))
+            hidden, layer = _hidden(width(tap), widths) if alone else (), nn.Linear(last, 1)
+            self.heads.append(nn.Sequential(*hidden, layer))
             if not alone:
                 self._layers.append(layer)
 
@@ -83,7 +90,9 @@ class TaskReadout(nn.Module):
         weight, bias = torch.cat([layer.weight for layer in self._layers]), torch.cat([layer.bias for layer in self._layers])
         if active is None:
             return linear(value, weight, bias)
-        active = active if len(self._layers) == len(self.taps) else active[self.sharing]
+        if len(self._layers) < len(self.taps):
+            # Not indexed by a list: that would be copied to the device, and the host would wait for it.
+            active = torch.stack([active[place] for place in self.sharing])
         # A dropped task's weights are replaced and not multiplied by 0: 0 · NaN is NaN, and would reach what is shared.
         trained = linear(value, torch.where(active[:, None], weight, 0), torch.where(active, bias, 0))
         return torch.where(active, trained, linear(value.detach(), weight.detach(), bias.detach()))

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from engine.pipeline.order import Ids
 from engine.pipeline.plan import Plan
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError
@@ -14,8 +15,8 @@ def fingerprint(plan: Plan) -> dict[str, str]:
     """Return name -> value in words of everything that decides the batches; the number of ranks does not."""
     order, config, augment = plan.order, plan.config, plan.augment
     settings: dict[str, object] = {
-        "data set": _data_set(plan.dataset),
-        "samples": _samples(plan),
+        "data set": data_set_in_words(plan.dataset),
+        "samples": samples_in_words(plan.order.ids),
         "tasks": " ".join(plan.dataset.manifest.attributes[column] for column in plan.columns.tolist()),
         "run.seed": order.seed,
         "train.batch_size": order.batch_size,
@@ -56,12 +57,13 @@ def check_fingerprint(current: dict[str, str], saved: dict[str, str], problem: s
         raise CheckpointError(f"the {problem}: {'; '.join(differences)}; {remedy}")
 
 
-def _data_set(dataset: ShardDataset) -> str:
+def data_set_in_words(dataset: ShardDataset) -> str:
+    """Return what tells a data set from others: hashes of its arrays, which hold a checksum of each image."""
     return ", ".join(f"{name} {dataset.manifest.files[name].sha256[:16]}" for name in sorted(ARRAYS))
 
 
-def _samples(plan: Plan) -> str:
-    ids = plan.order.ids
+def samples_in_words(ids: Ids) -> str:
+    """Return which samples are meant."""
     if isinstance(ids, range):
         return f"{ids.start} to {ids.stop - 1}"
     return f"{len(ids)} of them, {hashlib.sha256(np.ascontiguousarray(ids).data).hexdigest()[:16]}"

@@ -1,6 +1,8 @@
 """How numbers are written wherever a person reads them; what was not measured says n/a."""
 
 NOT_MEASURED = "n/a"
+MINUS = "−"
+"""As plots write it; a hyphen is narrower than the plus sign above it."""
 
 
 def number(value: float | None, digits: int = 3) -> str:

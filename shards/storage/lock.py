@@ -1,5 +1,6 @@
 """One process at a time in a folder."""
 
+import errno
 import fcntl
 import os
 import time
@@ -13,6 +14,7 @@ from shards.storage.folder import is_url
 LOCK = ".lock"
 
 _POLL_SECONDS = 0.2
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 def lock(url: str) -> AbstractContextManager[None]:
@@ -32,7 +34,7 @@ def lock_folder(
 ) -> Iterator[None]:
     """Keep every other process out of a folder of this machine for the length of the block; it is made if it is missing.
 
-    The kernel frees the lock of a process that dies.
+    The kernel frees the lock of a process that dies. A file system without locks (Lustre mounted without flock) keeps nobody out.
 
     Args:
         folder: The folder.
@@ -80,6 +82,11 @@ def _acquire(path: Path) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             return None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                os.close(descriptor)
+                raise
+            return descriptor
         except BaseException:
             os.close(descriptor)
             raise

@@ -81,6 +81,41 @@ def test_a_trained_trunk_with_statistics_and_dropout_goes_on_exactly(shards, tmp
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
+NOTED = """
+import hashlib, os
+from tests.integration import test_balance
+from torchvision import models
+models.vgg11_bn = test_balance.small_vgg11_bn
+from engine.loop import trainer
+evaluate = trainer.evaluate
+
+def noted(parts, *arguments, **options):
+    digest = hashlib.sha256(b"".join(buffer.numpy().tobytes() for buffer in parts.module.buffers())).hexdigest()
+    print("statistics", options["split"], digest)
+    return evaluate(parts, *arguments, **options)
+
+trainer.evaluate = noted
+import engine.train
+engine.train.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["none", "torchjd.famo", "torchjd.pcgrad"])
+def test_ranks_evaluate_with_the_same_statistics(shards, tmp_path, name):
+    chosen = options(
+        name, model__trunk="vgg11_bn", model__tap="logits", model__train_from="conv2_1", train__epochs=2, report__console="quiet"
+    )
+    nursery = Nursery(tmp_path)
+    try:
+        ends = [child.finish(120) for child in nursery.start_two(flags(shards, tmp_path / "run", **chosen), NOTED)]
+    finally:
+        nursery.close()
+    assert [(code, errors) for code, _, errors in ends] == [(0, "")] * 2
+    first, second = (told.splitlines() for _, told, _ in ends)
+    assert [line.split()[:2] for line in first] == [["statistics", split] for split in ("val", "val", "test")]
+    assert first == second
+
+
 def test_what_cannot_work_is_refused_before_features_are_computed(shards, tmp_path):
     chosen = WITH_FEATURES | {"features__dir": tmp_path / "features"}
     with pytest.raises(ConfigurationError, match=r"torchjd.pcgrad cannot train a batch in parts"):

@@ -7,7 +7,8 @@ import pytest
 
 from engine.compare.command import compare
 from engine.loop import trainer as trainer_module
-from shards.errors import ConfigurationError, DivergenceError, Interrupted
+from shards.errors import ConfigurationError, DataError, DivergenceError, Interrupted
+from tests.conftest import pack, write_celeba
 from tests.integration.conftest import SMALL
 from tests.launch import Nursery, light_vgg11, wait_for
 
@@ -97,6 +98,27 @@ def test_other_settings_are_refused_with_the_difference(finished, shards):
     ):
         compare(words(shards, finished, "--schedulers", "mtl", "--seeds", "1", "--optimizer.lr", "0.5"))
     assert state(finished) == before
+
+
+def test_other_data_under_the_same_name_are_refused(finished, shards, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    copy = shutil.copytree(shards, tmp_path / "shards")
+    # As if it had been packed from other pictures.
+    shutil.rmtree(copy)
+    pack(write_celeba(tmp_path / "celeba", seed=1), copy)
+    for path in (tmp_path / "out").rglob("config.yaml"):
+        path.write_text(path.read_text().replace(str(shards), str(copy)))
+    with pytest.raises(ConfigurationError, match=r"holds a run of other data: index.npy .*; now it is index.npy .*; use another --out"):
+        compare(words(copy, tmp_path / "out", "--schedulers", "mtl", "--seeds", "1"))
+
+
+def test_without_anything_to_evaluate_on_nothing_is_trained(tmp_path):
+    source = write_celeba(tmp_path / "celeba")
+    partition = source / "list_eval_partition.txt"
+    partition.write_text("".join(f"{line.split()[0]} 0\n" for line in partition.read_text().splitlines()))
+    with pytest.raises(DataError, match=r"^the data set has neither val nor test samples, so there is nothing to compare"):
+        compare(words(pack(source, tmp_path / "shards"), tmp_path / "out", "--schedulers", "mtl", "--seeds", "1"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_was_cut_off_goes_on(finished, shards, tmp_path, monkeypatch):

@@ -112,7 +112,7 @@ def test_training_from_features_is_training_from_images(shards, tmp_path, option
     assert_same_learning(cached, plain, rel=1e-4)
     # Something was learnt, and where tasks are dropped some were.
     losses = [line["task_losses"] for line in plain if line["record"] == "EpochRecord"]
-    assert all(abs(last - first) > 1e-3 for first, last in zip(losses[0], losses[-1], strict=True))
+    assert all(abs(last - first) > 1e-5 for first, last in zip(losses[0], losses[-1], strict=True))
     if options.get("scheduler__name") == "random" or "scheduler__regulariser" in options:
         assert any(False in line["active"] for line in plain if line["record"] == "StepRecord")
 
@@ -259,7 +259,7 @@ def test_a_run_stopped_and_resumed_on_features_is_the_same_run(shards, tmp_path,
 
 def test_a_run_does_not_change_between_images_and_features_on_the_way(shards, tmp_path):
     train(shards, tmp_path / "run", train__epochs=1)
-    with pytest.raises(CheckpointError, match=r"features was computed in every step, is computed once, torch.float32; train.epochs was 1"):
+    with pytest.raises(CheckpointError, match=r"features was computed in every step, is computed once, torch.float32, 256 images"):
         train(shards, tmp_path / "run", features__dir=tmp_path / "features", run__if_exists="resume")
 
 

@@ -99,7 +99,11 @@ from shards.errors import ConfigurationError
         ),
         (
             lambda: whole(model=ModelConfig(hidden=(8,), task_hidden=dict.fromkeys(DEFAULT_TASKS, "4"))),
-            "model.hidden has no effect: every task has layers of its own",
+            "model.hidden has no effect: every task has one of its own; leave it out",
+        ),
+        (
+            lambda: whole(model=ModelConfig(tap="fc6", task_taps=dict.fromkeys(DEFAULT_TASKS, "fc7"))),
+            "model.tap has no effect: every task has one of its own; leave it out",
         ),
         (lambda: whole(model=ModelConfig(task_taps={"Bald": "fc7"})), "model.task_taps names Bald, which data.tasks lacks"),
     ],

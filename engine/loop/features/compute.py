@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.loop.features.images import Images
-from engine.loop.features.store import BLOCK, FeatureStore
+from engine.loop.features.store import FeatureStore
 from engine.model.trunk import StagedTrunk
 from engine.pipeline.loader import Loader
 from shards.errors import DataError
-
-_PIXELS = 64 * 224 * 224
-"""In one forward pass, at most. VGG's largest maps have 64 channels: 0.8 GB in float32."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,27 +32,10 @@ Pass = Callable[[NDArray[np.int64], Callable[[], object]], None]
 """Computes blocks, rising. The second argument is called every few images, and what it raises ends the work."""
 
 
-def images_per_pass(image_size: tuple[int, int], most: int | None) -> int:
-    """Return how many images go through the trunk at once.
-
-    They divide a block, and their number follows from the image size (unless the user says less): kernels round differently for batches of
-    different sizes, so nothing that is not in the key, such as the number of ranks, may decide it.
-
-    Args:
-        image_size: Height and width in pixels.
-        most: `train.micro_batch_size`.
-    """
-    height, width = image_size
-    fitting = max(1, min(BLOCK, _PIXELS // (height * width), most or BLOCK))
-    return 1 << (fitting.bit_length() - 1)
-
-
 class FeaturePass:
     """Runs images through a frozen trunk and stores what its taps see, all of them in one pass."""
 
-    def __init__(
-        self, trunk: StagedTrunk, stores: Sequence[TapStore], images: Images, accelerator: Accelerator, *, most: int | None
-    ) -> None:
+    def __init__(self, trunk: StagedTrunk, stores: Sequence[TapStore], images: Images, accelerator: Accelerator, *, size: int) -> None:
         """Bind what stays the same.
 
         Args:
@@ -63,13 +43,13 @@ class FeaturePass:
             stores: Where the features go.
             images: The images.
             accelerator: Device and precision.
-            most: `train.micro_batch_size`.
+            size: Images that go through the trunk at once.
         """
         self._trunk = trunk
         self._stores = stores
         self._images = images
         self._accelerator = accelerator
-        self._size = images_per_pass(images.size, most)
+        self._size = size
 
     @torch.no_grad()
     def __call__(self, blocks: NDArray[np.int64], look: Callable[[], object]) -> None:

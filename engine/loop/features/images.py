@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data import Data
-from engine.loop.features.store import BadSample
+from engine.loop.features.store import BLOCK, BadSample
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place
 from shards.dataset import ShardDataset
+from shards.errors import ConfigurationError
 
 
 class Images:
@@ -39,12 +40,6 @@ class Images:
         budget = config.pipeline.bad_sample_budget()
         self._splits = [(ids, BadSamples(data.dataset, budget=budget)) for ids in data.ids.values()]
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        first = self._data.dataset.index[0]
-        return self._config.pipeline.size() or (int(first["height"]), int(first["width"]))
-
     def key(self, sample: int) -> str:
         """Return a sample's key."""
         return self._data.dataset.key(sample)
@@ -53,7 +48,12 @@ class Images:
         """Return a loader of the images of samples, in their order, unvaried; it leaves out nothing."""
         order, columns = Order(ids=ids, batch_size=batch_size), self._data.tasks.columns
         channels_last = self._config.model.channels_last
-        return build_loader(build_plan(self._data.dataset, order, columns, self._pipeline, self._place, channels_last=channels_last))
+        try:
+            plan = build_plan(self._data.dataset, order, columns, self._pipeline, self._place, channels_last=channels_last)
+        except ConfigurationError as error:
+            # An image that the run leaves out, maybe.
+            raise ConfigurationError(f"{error} (features are computed of all images of a block of {BLOCK}, used or not)") from error
+        return build_loader(plan)
 
     def judge(self, reasons: Mapping[int, str]) -> dict[int, BadSample]:
         """Return what is kept of damaged samples.

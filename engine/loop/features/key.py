@@ -8,6 +8,7 @@ import torch
 import torchvision
 
 from engine.config import Config
+from engine.loop.features.store import BLOCK
 from engine.model.trunk import StagedTrunk
 from engine.pipeline.imagenet import MEAN, STD
 from shards.dataset import ShardDataset
@@ -16,9 +17,35 @@ _FORMAT = 1
 _COMPUTED_IN = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+_PIXELS = 64 * 224 * 224
+"""In one forward pass, at most. VGG's largest maps have 64 channels: 0.8 GB in float32."""
+
+
 def feature_dtype(config: Config) -> torch.dtype:
     """Return the type that features are stored in."""
     return _COMPUTED_IN[config.train.precision] if config.features.dtype == "auto" else getattr(torch, config.features.dtype)
+
+
+def pass_size(config: Config, dataset: ShardDataset) -> int:
+    """Return how many images go through the trunk at once."""
+    first = dataset.index[0]
+    size = config.pipeline.size() or (int(first["height"]), int(first["width"]))
+    return images_per_pass(size, config.train.micro_batch_size)
+
+
+def images_per_pass(image_size: tuple[int, int], most: int | None) -> int:
+    """Return how many images go through the trunk at once.
+
+    They divide a block, and their number follows from the image size (unless the user says less): kernels round differently for batches of
+    different sizes, so nothing that is not in the key, such as the number of ranks, may decide it.
+
+    Args:
+        image_size: Height and width in pixels.
+        most: `train.micro_batch_size`.
+    """
+    height, width = image_size
+    fitting = max(1, min(BLOCK, _PIXELS // (height * width), most or BLOCK))
+    return 1 << (fitting.bit_length() - 1)
 
 
 def feature_key(
@@ -55,7 +82,7 @@ def feature_key(
         "channels last": str(model.channels_last),
         "precision": config.train.precision,
         "stored as": str(feature_dtype(config)),
-        "images in a pass": "as many as fit" if config.train.micro_batch_size is None else f"at most {config.train.micro_batch_size}",
+        "images in a pass": str(pass_size(config, dataset)),
         "device": torch.cuda.get_device_name(device) if torch.cuda.is_available() and device.type == "cuda" else device.type,
         "versions": f"torch {torch.__version__}, torchvision {torchvision.__version__}, DALI {nvidia.dali.__version__}",
     }

@@ -10,7 +10,7 @@ from engine.data import Data
 from engine.loop.features.compute import FeaturePass, TapStore
 from engine.loop.features.fill import Progress, fill, is_wanting, share
 from engine.loop.features.images import Images
-from engine.loop.features.key import feature_dtype, feature_key, key_digest
+from engine.loop.features.key import feature_dtype, feature_key, key_digest, pass_size
 from engine.loop.features.store import FeatureStore
 from engine.loop.features.table import FeatureTable, resident
 from engine.model.trunk import StagedTrunk
@@ -79,7 +79,7 @@ def open_features(
     if accelerator.reduce(wanting).item():
         # Each rank loads its own blocks and needs nobody else for it.
         images = Images(config, data, Place(rank=0, world_size=1, device=accelerator.device))
-        compute = FeaturePass(trunk, stores, images, accelerator, most=config.train.micro_batch_size)
+        compute = FeaturePass(trunk, stores, images, accelerator, size=pass_size(config, data.dataset))
         fill(stores, blocks, data.dataset, accelerator, compute, progress)
     for entry in stores:
         entry.store.check(share(blocks, accelerator))

@@ -26,6 +26,7 @@ RUN = RunRecord(
     epochs=2,
     steps_per_epoch=6,
     split_sizes={"train": 52, "val": 13, "test": 15},
+    data="index.npy 0123, train 0 to 51",
     versions={"torch": "2.15.0"},
 )
 

@@ -19,6 +19,7 @@ from engine.records import EndRecord, EpochRecord, EvalRecord, Record, RunRecord
 
 TASKS = ("Young", "Bald")
 NUM_STEPS = 4
+DATA = "index.npy 0123, train 0 to 31"
 Skill = Callable[[PlannedRun, str], float]
 """How far a run's logits lie on the right side of zero for a task, in standard deviations of their noise."""
 
@@ -136,6 +137,7 @@ def _run_record(run: PlannedRun, tasks: tuple[str, ...], num_samples: int, epoch
         epochs=epochs,
         steps_per_epoch=NUM_STEPS,
         split_sizes={"train": 32, "val": num_samples, "test": num_samples},
+        data=DATA,
         versions={"torch": "2.15.0"},
     )
 

@@ -3,7 +3,7 @@ import pytest
 from engine.compare.campaign import LostRun, train_all, without_results
 from engine.compare.execute import Executor
 from shards.errors import ConfigurationError, DivergenceError, Interrupted
-from tests.unit.compare.runs import TASKS, plan_of, write_run
+from tests.unit.compare.runs import DATA, TASKS, plan_of, write_run
 
 
 class Notes:
@@ -49,7 +49,7 @@ def test_what_is_there_stays_and_what_has_begun_goes_on(plan, trained):
     write_run(plan.runs[1], TASKS)
     write_run(plan.runs[2], TASKS, finished=False)
     notes = Notes()
-    train_all(plan, notes)
+    train_all(plan, notes, DATA)
     assert [(config.run.dir, config.run.if_exists) for config in trained] == [
         (plan.runs[0].config.run.dir, "refuse"),
         (plan.runs[2].config.run.dir, "resume"),
@@ -70,7 +70,7 @@ def test_a_foreign_run_is_found_before_the_first_one_trains(plan, trained, tmp_p
     other = plan_of(tmp_path / "out", "--schedulers", "mtl", "dst", "--seeds", "2", "--optimizer.lr", "0.5")[1]
     write_run(other.runs[3], TASKS)
     with pytest.raises(ConfigurationError, match=r"dst/seed-1: holds a run with other settings: optimizer.lr was 0.5, is 0.001"):
-        train_all(plan, Notes())
+        train_all(plan, Notes(), DATA)
     assert trained == []
 
 
@@ -87,7 +87,7 @@ def test_a_run_that_ends_early_ends_the_comparison(plan, monkeypatch, raised, ex
 
     monkeypatch.setattr(Executor, "execute", execute)
     with pytest.raises(expected, match=message):
-        train_all(plan, Notes())
+        train_all(plan, Notes(), DATA)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_run_that_diverges_is_lost_with_those_that_need_it_and_the_others_go_o
         LostRun(run=runs["static seed 1"], reason="dst seed 1, whose mean P it would take, diverged"),
     ]
     notes = Notes()
-    assert train_all(unstable.plan, notes) == expected
+    assert train_all(unstable.plan, notes, DATA) == expected
     assert [line for line in notes.told if line.endswith(("done", "diverged", "left out"))] == [
         "1 dst seed 0 done",
         "2 mtl seed 0 done",
@@ -125,7 +125,7 @@ def test_a_run_that_diverges_is_lost_with_those_that_need_it_and_the_others_go_o
     # Again nothing is trained: it would only diverge again.
     unstable.plan = None
     notes, plan = Notes(), plan_of(tmp_path / "out", "--schedulers", "static", "dst", "mtl", "--seeds", "2")[1]
-    assert train_all(plan, notes) == expected
+    assert train_all(plan, notes, DATA) == expected
     assert notes.told == ["5 of 6", "6 static seed 1 starts", "6 static seed 1 left out"]
 
 

@@ -7,14 +7,17 @@ from engine.compare import command
 from engine.compare.command import compare, main
 from shards.errors import ConfigurationError, Interrupted
 from shards.storage.lock import lock_folder
-from tests.unit.compare.runs import TASKS, plan_of, write_run
+from tests.unit.compare.runs import DATA, TASKS, plan_of, write_run
 
 WORDS = ("--schedulers", "mtl", "dst", "--seeds", "2", "--bootstrap", "100")
 
 
 @pytest.fixture
-def finished(tmp_path):
+def finished(tmp_path, monkeypatch):
     """The folder of a comparison whose runs are all there."""
+    from engine.compare import session
+
+    monkeypatch.setattr(session, "_data_of", lambda _plan: DATA)
     out = tmp_path / "out"
     for run in plan_of(out, *WORDS)[1].runs:
         write_run(run, TASKS)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compare.markdown import escape, markdown
-from engine.compare.tables import make_tables
+from engine.compare.tables import make_tables, with_minus
 from tests.unit.compare.found import difference, findings, variant
 
 HOSTILE = "<script>a|b</script>`x` [z](http://e) *b* \x1b[31m"
@@ -31,7 +31,21 @@ def test_every_row_has_as_many_cells_as_its_head():
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
     assert "\x1b" not in text
     assert not re.search(r"(?<!\\)[<`\[]", text)
-    assert "-1.00 ± 1.00 ▼" in text
+    assert with_minus("-1.00 ± 1.00 ▼") in text
+
+
+def test_gains_and_losses_beyond_chance_are_told_apart():
+    found = findings(variant("mtl"), variant("up", to_baseline=difference(3, 0.01)), variant("down", to_baseline=difference(-3, 0.01)))
+    rows = [line for line in markdown(found, make_tables(found), "t").splitlines() if line.startswith("| Young |")]
+    assert rows[1] == with_minus("| Young | +3.00 ± 1.00 ▲ | 0.005 | 0.020 | -3.00 ± 1.00 ▼ | 0.005 | 0.020 |")
+
+
+def test_every_note_ends_like_a_sentence():
+    found = findings(variant("mtl"), variant("dst", to_baseline=difference(0.4)), lost=("mtl seed 1 diverged.", "it has no results"))
+    notes = [line for line in markdown(found, make_tables(found), "t").splitlines() if line.startswith("- ")]
+    assert notes[:2] == ["- mtl seed 1 diverged.", "- it has no results."]
+    assert any(note.endswith("allow for that.") for note in notes)
+    assert all(note.endswith(".") and not note.endswith("..") for note in notes)
 
 
 @given(st.text())

@@ -5,7 +5,8 @@ import pytest
 
 from engine.compare.page import page
 from engine.compare.plots import make_plots
-from engine.compare.tables import make_tables
+from engine.compare.tables import make_tables, with_minus
+from engine.compare.verdict import NOTHING_SHOWN
 from tests.unit.compare.found import difference, findings, variant
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -56,7 +57,7 @@ def test_it_has_everything():
     parsed = Page(draw(found()))
     for part in (
         "Over 3 seeds no variant differs from mtl beyond chance",
-        "Nothing here shows that dropping tasks helps.",
+        NOTHING_SHOWN,
         "3 variants · 3 seeds · 2 tasks · 15 test images",
         "Result on test",
         "Against mtl and stl",
@@ -66,14 +67,37 @@ def test_it_has_everything():
         "Active tasks under dst",
         "without a model",
         "2,000 resamples",
-        "-2 standard errors",
+        with_minus("-2 standard errors"),
+        "How it was calculated",
         "a chance of 0.092",
         "lr: 0.1 # a < b",
     ):
         assert part in parsed.text, part
     assert sum(tag == "svg" for tag, _ in parsed.tags) == 4
-    assert sum(attributes.get("class") == "bad" for _, attributes in parsed.tags) == 2
+    assert sum(attributes.get("class") == "harm" for _, attributes in parsed.tags) == 2
     assert {"best"} <= {attributes.get("class") for _, attributes in parsed.tags}
+
+
+def test_marks_stand_before_the_numbers():
+    made = findings(
+        variant("mtl"), variant("up", to_baseline=difference(3, 0.01)), variant("down", value=0.9, to_baseline=difference(-3, 0.01))
+    )
+    text = draw(made)
+    assert text.count('<td class="gain"><small>▲</small> +3.00 ± 1.00</td>') == 3
+    assert text.count(with_minus('<td class="harm"><small>▼</small> -3.00 ± 1.00</td>')) == 3
+    assert '<td class="best">0.900 ± 0.010</td>' in text
+
+
+def test_notes_are_sentences():
+    text = draw(found(lost=("mtl seed 1 diverged.", "it has no results")))
+    assert "<li>mtl seed 1 diverged.</li>" in text
+    assert "<li>it has no results.</li>" in text
+
+
+def test_a_table_knows_its_longest_name():
+    tasks = ("Wearing_A_Necklace_Of_Large_Shiny_Pearls", "Bald")
+    styles = [attributes["style"] for tag, attributes in Page(draw(found(tasks=tasks))).tags if tag == "table"]
+    assert styles == [f"--letters: {width}" for width in (15, 3, 40, 40, 40)]
 
 
 def test_the_verdict_comes_before_any_number():

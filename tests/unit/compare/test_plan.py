@@ -100,6 +100,13 @@ def test_static_weights_vary_with_the_dst_they_are_measured_on():
         "static[scheduler.granularity=step]",
         "static[scheduler.granularity=epoch]",
     ]
+    sources = {run.variant.name: run.config.scheduler.weights_of for run in plan.runs if run.variant.scheduler == "static"}
+    assert sources["static[scheduler.granularity=epoch]"] == OUT / "runs/dst-scheduler.granularity=epoch/seed-0"
+
+
+def test_weights_of_a_given_run_are_those_of_that_run():
+    _, plan = plan_of(OUT, "--schedulers", "static", "--seeds", "2", "--scheduler.weights_of", str(OUT))
+    assert [run.config.scheduler.weights_of for run in plan.runs] == [OUT, OUT]
 
 
 def test_a_balancer_makes_one_more_mtl():
@@ -141,6 +148,10 @@ def test_who_has_a_use_for_what():
         ("--schedulers mtl --balancers torchjd.pcgard", r"^mtl\+torchjd.pcgard: invalid choice 'torchjd.pcgard'"),
         ("--schedulers mtl --sweep loss.balancer torchjd.dwa", r"^--sweep loss.balancer: name the balancers with --balancers$"),
         ("--schedulers mtl --train.epochs 0", r"^mtl: train.epochs is 0"),
+        (
+            "--schedulers random --sweep scheduler.rate 0.1 0.10",
+            r"^random\[scheduler.rate=0.1\] and random\[scheduler.rate=0.10\] are the same; leave one of them out$",
+        ),
         ("--schedulers mtl --data.tasks", r"data.tasks is empty"),
     ],
 )

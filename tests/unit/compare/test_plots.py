@@ -67,8 +67,15 @@ def test_a_picture_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_more_variants_than_colours_differ_by_their_dashes():
-    lines = [WHITE.line(place) for place in range(NUM_SERIES * len(DASHES))]
+    lines = [WHITE.line(place) for place in range(NUM_SERIES * (len(DASHES) - 1) + 1)]
     assert len(set(lines)) == len(lines)
+
+
+def test_only_the_first_line_is_whole_and_its_neighbours_differ_in_dashes():
+    dashes = [WHITE.line(place)[1] for place in range(40)]
+    assert dashes[0] == "solid"
+    assert "solid" not in dashes[1:]
+    assert len(set(dashes[:8])) == 8
 
 
 def test_only_style_colours_are_replaced():

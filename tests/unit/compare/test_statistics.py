@@ -82,7 +82,10 @@ def test_the_rate_of_false_alarms_is_the_tail_of_student():
 
 def test_differences_that_all_seeds_share():
     assert seeds_p(np.array([0.1])) is None
-    assert seeds_p(np.array([0.25, 0.25, 0.25])) == 0.0
+    assert seeds_p(np.array([0.25, 0.25, 0.25])) is None
+    # 0.1 + 0.2 is not 0.3: rounding is no variation.
+    assert seeds_p(np.array([0.3, 0.1 + 0.2])) is None
+    assert seeds_p(np.array([0.1 + 0.2 - 0.3, 0.0])) == 1.0
     assert seeds_p(np.array([0.0, 0.0])) == 1.0
     # Mean 2, sd 1, standard error 1/√3: t = 2·√3 = 3.4641 with two degrees of freedom, p = 1 - t/√(2 + t²) = 0.0742.
     assert seeds_p(np.array([1.0, 2.0, 3.0])) == pytest.approx(1 - 3.4641016 / (2 + 12) ** 0.5, abs=1e-6)

@@ -1,5 +1,5 @@
 from engine.compare.findings import Difference
-from engine.compare.tables import Cell, make_tables, measures_table
+from engine.compare.tables import MINUS, Cell, make_tables, measures_table, with_minus
 from tests.unit.compare.found import difference, findings, spread, variant
 
 
@@ -22,11 +22,11 @@ def test_the_best_of_each_measure_is_marked_and_the_reference_closes():
     assert [row.cells[0] for row in table.rows] == [
         Cell(text="0.850 ± 0.010"),
         Cell(text="0.800 ± 0.010"),
-        Cell(text="0.900 ± 0.010", is_best=True),
+        Cell(text="0.900 ± 0.010", mark="best"),
         Cell(text="0.500"),
     ]
     # Of the calibration error the lowest is best.
-    assert [row.cells[-1].is_best for row in table.rows] == [False, True, False, False]
+    assert [row.cells[-1].mark for row in table.rows] == [None, "best", None, None]
     assert table.rows[-1].is_reference
 
 
@@ -37,34 +37,66 @@ def test_the_chosen_measure_comes_first_and_each_once():
 
 
 def test_one_variant_alone_is_not_the_best():
-    assert not any(cell.is_best for row in measures_table(findings(variant("mtl"))).rows for cell in row.cells)
+    assert not any(cell.mark for row in measures_table(findings(variant("mtl"))).rows for cell in row.cells)
 
 
 def test_against_the_baselines():
     table = make_tables(found())[1]
     columns = columns_of(table)
-    assert columns["to mtl, points"] == ["+2.50 ± 1.00", "n/a", "-0.30 ± 1.00"]
-    assert columns["95 % of resamples"] == ["+1.50 to +3.50", "n/a", "-1.30 to +0.70"]
+    assert columns["to mtl, points"] == ["+2.50 ± 1.00", "n/a", with_minus("-0.30 ± 1.00")]
+    assert columns["95 % of resamples"] == ["+1.50 to +3.50", "n/a", with_minus("-1.30 to +0.70")]
     assert columns["p (bootstrap)"] == ["0.005", "n/a", "0.300"]
     assert columns["p (seeds)"] == ["0.010", "n/a", "0.600"]
     assert columns["adjusted"] == ["0.020", "n/a", "1.000"]
-    assert columns["Δm, %"] == ["n/a", "-1.50 ± 0.01", "-1.50 ± 0.01"]
+    assert columns["Δm, %"] == ["n/a", with_minus("-1.50 ± 0.01"), with_minus("-1.50 ± 0.01")]
     assert columns["negative transfer"] == ["n/a", "1 of 2", "0 of 2"]
     assert columns["time"] == ["12.0 s"] * 3
-    assert [row.cells[6].is_bad for row in table.rows] == [False, True, False]
-    assert "-2 standard errors (sd(d) / √S)" in table.caption
+    assert [row.cells[6].mark for row in table.rows] == [None, "harm", None]
+    assert with_minus("-2 standard errors (sd(d) / √S)") in table.caption
 
 
 def test_per_task():
-    per_task, to_baseline, to_single = make_tables(found())[2:]
+    made = found()
+    per_task, to_baseline, to_single = make_tables(made)[2:]
     assert per_task.columns == ("stl", "mtl", "dst", "without a model")
-    assert [row.name for row in per_task.rows] == ["Young", "Bald", "mean"]
+    assert [row.name for row in per_task.rows] == ["Young", "Bald", made.variants[0].overall.task]
     assert [cell.text for cell in per_task.rows[0].cells] == ["0.850 ± 0.010", "0.800 ± 0.010", "0.900 ± 0.010", "0.500"]
     assert to_baseline.columns == ("stl points", "stl p", "stl adjusted", "dst points", "dst p", "dst adjusted")
-    assert [cell.text for cell in to_baseline.rows[0].cells] == ["+2.50 ± 1.00", "0.005", "0.020", "-0.30 ± 1.00", "0.300", "1.000"]
-    assert [cell.is_best for cell in to_baseline.rows[0].cells] == [True] * 3 + [False] * 3
+    assert [cell.text for cell in to_baseline.rows[0].cells] == [
+        "+2.50 ± 1.00",
+        "0.005",
+        "0.020",
+        with_minus("-0.30 ± 1.00"),
+        "0.300",
+        "1.000",
+    ]
+    assert [cell.mark for cell in to_baseline.rows[0].cells] == ["gain", *[None] * 5]
     assert to_single.columns == ("mtl", "dst")
-    assert [[cell.is_bad for cell in row.cells] for row in to_single.rows] == [[True, False], [False, False], [False, False]]
+    assert [[cell.mark for cell in row.cells] for row in to_single.rows] == [["harm", None], [None, None], [None, None]]
+
+
+def test_a_significant_loss_is_marked_as_harm_and_a_chance_one_not_at_all():
+    made = findings(variant("mtl"), variant("dst", to_baseline=difference(-3, 0.01)), variant("random", to_baseline=difference(-3, 0.3)))
+    table = make_tables(made)[3]
+    assert table.title == "Difference to mtl per task"
+    assert [[cell.mark for cell in row.cells] for row in table.rows] == [["harm", None, None, None, None, None]] * 3
+    assert "▲: above mtl, ▼: below mtl, adjusted p below 0.05" in table.caption
+
+
+def test_no_hyphen_stands_for_a_minus_and_no_name_loses_its_own():
+    made = findings(variant("mtl", suffering=(True, False)), variant("a-b", to_baseline=difference(-3)), tasks=("Young", "Bald"))
+    tables = make_tables(made)
+    texts = [cell.text for table in tables for row in table.rows for cell in row.cells]
+    assert not any("-" in text for text in texts)
+    assert sum(MINUS in text for text in texts) == 9
+    assert tables[0].rows[1].name == "a-b"
+    assert tables[3].columns[0] == "a-b points"
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    for value in (0.0004, -0.0004):
+        made = findings(variant("mtl", suffering=(True, False), relative_gain=spread(value, None)))
+        assert columns_of(make_tables(made)[1])["Δm, %"] == ["0.00"]
 
 
 def test_what_was_not_measured_says_so():

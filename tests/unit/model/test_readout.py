@@ -28,7 +28,7 @@ LAYOUTS = {
 
 def readout(options, seed=0) -> TaskReadout:
     torch.manual_seed(seed)
-    return TaskReadout(ModelConfig(**options), TASKS, WIDTHS.__getitem__).double()
+    return TaskReadout(ModelConfig(**options), TASKS, WIDTHS.__getitem__, seed=0).double()
 
 
 def seen(seed=0, size=7) -> dict[str, torch.Tensor]:

@@ -30,6 +30,7 @@ RUN = RunRecord(
     epochs=3,
     steps_per_epoch=40,
     split_sizes={"train": 4000, "val": 400, "test": 500},
+    data="index.npy 0123, train 0 to 51",
     versions={"torch": "2.14.1"},
 )
 STEP = StepRecord(epoch=0, step=9, loss=0.5, active=(True, False), images_per_second=200.0, data_wait_share=0.03)

@@ -9,10 +9,10 @@ from accelerate import Accelerator
 
 from engine.config import AugmentConfig
 from engine.loop.features import images as images_module
-from engine.loop.features.compute import FeaturePass, images_per_pass
+from engine.loop.features.compute import FeaturePass
 from engine.loop.features.images import Images
+from engine.loop.features.key import pass_size
 from engine.loop.features.opening import feature_stores
-from engine.loop.features.store import BLOCK
 from engine.model.multitask import build_trunk
 from engine.pipeline.loader import Loader
 from engine.pipeline.plan import Place
@@ -21,24 +21,6 @@ from tests.unit.loop.features.conftest import TASKS
 
 CPU = torch.device("cpu")
 FIRST = np.array([0])
-
-
-@pytest.mark.parametrize(
-    ("size", "most", "images"),
-    [
-        ((224, 224), None, 64),
-        ((224, 224), 1000, 64),
-        ((224, 224), 63, 32),
-        ((224, 224), 1, 1),
-        ((32, 32), None, 256),
-        ((112, 224), None, 128),
-        ((225, 224), None, 32),
-        ((4096, 4096), None, 1),
-    ],
-)
-def test_as_many_images_at_once_as_the_image_size_says(size, most, images):
-    assert images_per_pass(size, most) == images
-    assert BLOCK % images == 0
 
 
 @pytest.fixture
@@ -51,7 +33,7 @@ def run(configure, data):
         stores = feature_stores(config, data, trunk, CPU)
         accelerator = Accelerator(cpu=True, mixed_precision=config.train.precision)
         images = Images(config, data, Place(rank=0, world_size=1, device=CPU))
-        FeaturePass(trunk, stores, images, accelerator, most=config.train.micro_batch_size)(blocks, lambda: None)
+        FeaturePass(trunk, stores, images, accelerator, size=pass_size(config, data.dataset))(blocks, lambda: None)
         return trunk, stores, images
 
     return go
@@ -132,7 +114,7 @@ def test_it_looks_up_before_each_forward_pass_and_what_it_sees_ends_it(configure
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        FeaturePass(trunk, stores, images, Accelerator(cpu=True), most=16)(FIRST, look)
+        FeaturePass(trunk, stores, images, Accelerator(cpu=True), size=16)(FIRST, look)
     assert len(loaded) == 3
     assert stores[0].store.missing(FIRST).tolist() == [0]
 
@@ -154,7 +136,7 @@ def test_what_is_not_finite_is_refused_with_the_images_key(configure, data, monk
     remedy = {"float16": "use features.dtype float32 or bfloat16, and train.precision no or bf16", "float32": "check model.weights"}[dtype]
     message = rf"{stores[0].store.folder}: image '{data.dataset.key(37)}' has features at pool2 that are not finite; {remedy}"
     with pytest.raises(DataError, match=message):
-        FeaturePass(trunk, stores, images, Accelerator(cpu=True), most=None)(FIRST, lambda: None)
+        FeaturePass(trunk, stores, images, Accelerator(cpu=True), size=256)(FIRST, lambda: None)
     assert stores[0].store.missing(FIRST).tolist() == [0]
 
 

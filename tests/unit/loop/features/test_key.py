@@ -10,7 +10,8 @@ from torch import nn
 from torchvision.models import vgg
 
 from engine.config import AugmentConfig, OptimizerConfig, SchedulerConfig
-from engine.loop.features.key import feature_dtype, feature_key, key_digest
+from engine.loop.features.key import feature_dtype, feature_key, images_per_pass, key_digest
+from engine.loop.features.store import BLOCK
 from engine.model.multitask import build_trunk
 from shards.dataset import ShardDataset
 from tests.conftest import pack, write_celeba
@@ -30,7 +31,7 @@ def key(config, tap=None, *, dataset=None, device=CPU, mirrored=False, tasks=TAS
     [
         ({"pipeline": {"image_size": 64}}, ["image size"]),
         ({"pipeline": {"image_size": (32, 40)}}, ["image size"]),
-        ({"pipeline": {"image_size": "none"}}, ["image size"]),
+        ({"pipeline": {"image_size": "none"}}, ["image size", "images in a pass"]),
         ({"pipeline": {"backend": "torch"}}, ["backend"]),
         ({"pipeline": {"check_crc": False}}, ["checksums"]),
         ({"pipeline": {"dtype": "float16"}, "train": {"precision": "bf16"}}, ["pixels", "precision", "stored as"]),
@@ -108,6 +109,8 @@ def test_what_lies_behind_a_tap_does_not_matter_to_it(configure):
     "sections",
     [
         {"run": {"seed": 5}, "model": {"weights_seed": 0}},
+        # No fewer than go through the trunk at once anyway.
+        {"train": {"micro_batch_size": 300}},
         {"data": {"limit": 10}},
         {"data": {"tasks": ("Male",)}},
         {"model": {"hidden": (3, 4)}},
@@ -142,3 +145,21 @@ def test_what_does_not_change_the_features_shares_them(configure, tmp_path, sect
 def test_types(configure, tmp_path, stored, precision, dtype):
     config = configure(features={"dtype": stored, "dir": tmp_path}, train={"precision": precision})
     assert feature_dtype(config) == dtype
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "images"),
+    [
+        ((224, 224), None, 64),
+        ((224, 224), 1000, 64),
+        ((224, 224), 63, 32),
+        ((224, 224), 1, 1),
+        ((32, 32), None, 256),
+        ((112, 224), None, 128),
+        ((225, 224), None, 32),
+        ((4096, 4096), None, 1),
+    ],
+)
+def test_as_many_images_at_once_as_the_image_size_says(size, most, images):
+    assert images_per_pass(size, most) == images
+    assert BLOCK % images == 0
