@@ -14,7 +14,9 @@ from engine.run_folder import CONFIG_FILE
 from shards.errors import ConfigurationError
 
 State = Literal["absent", "unfinished", "diverged", "finished"]
-_FREE_SETTINGS = ("run.dir", "run.if_exists", "report.console", "report.every", "report.page")
+_WHICH_DATA = ("data.shards", "data.cache", "data.limit", "data.keys")
+"""Settings that say where the data are: what they came to is compared by its hashes."""
+_FREE_SETTINGS = ("run.dir", "run.if_exists", "report.console", "report.every", "report.page", *_WHICH_DATA)
 """Settings that do not decide a run's result."""
 _OTHER = "use another --out, or remove that folder to train the run anew"
 

@@ -72,9 +72,14 @@ def test_what_does_not_decide_the_result_may_differ(run):
 
 def test_a_path_may_be_written_otherwise(run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    before = changed(run, "data", shards="nowhere").config
-    assert differences(before, changed(run, "data", shards=str(tmp_path / "nowhere")).config) == []
-    assert differences(before, changed(run, "data", shards="elsewhere").config) == ["data.shards was nowhere, is elsewhere"]
+    before = changed(run, "model", weights="vgg.pth").config
+    assert differences(before, changed(run, "model", weights=str(tmp_path / "vgg.pth")).config) == []
+    assert differences(before, changed(run, "model", weights="other.pth").config) == ["model.weights was vgg.pth, is other.pth"]
+
+
+def test_the_same_data_may_lie_elsewhere(run):
+    write_run(run, TASKS)
+    assert state_of(changed(run, "data", shards="elsewhere", limit=10**6), DATA) == "finished"
 
 
 def test_a_comparison_may_be_moved(tmp_path):
