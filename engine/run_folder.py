@@ -9,7 +9,8 @@ from typing import Literal
 
 from engine.loop.checkpoint import CHECKPOINTS
 from engine.loop.predictions import PREDICTIONS, TEMPORARY
-from engine.loop.trainer import WEIGHTS
+from engine.loop.weights_file import TEMPORARY as WEIGHTS_TEMPORARY
+from engine.loop.weights_file import WEIGHTS
 from engine.report.journal import FILE_NAME as JOURNAL
 from engine.report.outputs import REPORT_FILES
 from shards.errors import ConfigurationError
@@ -17,7 +18,7 @@ from shards.storage.lock import LOCK, lock_folder
 
 IfExists = Literal["refuse", "resume", "replace"]
 CONFIG_FILE = "config.yaml"
-_OURS = (CONFIG_FILE, JOURNAL, WEIGHTS, f".{WEIGHTS}.tmp", PREDICTIONS, TEMPORARY, CHECKPOINTS, *REPORT_FILES)
+_OURS = (CONFIG_FILE, JOURNAL, WEIGHTS, WEIGHTS_TEMPORARY, PREDICTIONS, TEMPORARY, CHECKPOINTS, *REPORT_FILES)
 
 
 @contextmanager

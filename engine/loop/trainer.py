@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from typing import NoReturn
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.dst.history import check_losses
@@ -18,15 +17,15 @@ from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
 from engine.loop.predictions import write_predictions
 from engine.loop.skipped import Skipped
-from engine.loop.state import Position, changing_tensors, check_same_position, check_weights, restore, take_snapshot
+from engine.loop.state import Position, check_same_position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest
 from engine.loop.tally import EpochTally
+from engine.loop.weights_file import write_weights
 from engine.pipeline.loader import Loader
 from engine.records import EndRecord, EpochRecord, Record, StepRecord
 from shards.errors import DivergenceError, Interrupted
 
-WEIGHTS = "model.safetensors"
 _MOST_KEYS = 5
 
 
@@ -94,7 +93,9 @@ class Trainer:
             if self._parts.split_sizes["test"]:
                 with self._parts.make_loader("test") as loader:
                     self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
-        self._write_weights()
+        check_weights(self._parts.module)
+        if self._parts.accelerator.is_main_process:
+            write_weights(self._parts.run_dir, self._parts.module)
 
     def _run_epoch(self, epoch: int) -> None:
         self._parts.model.train()
@@ -206,18 +207,6 @@ class Trainer:
         if self._parts.accelerator.is_main_process:
             write_checkpoint(self._checkpoints, self.position.epoch, self.position.step, snapshot)
         self._parts.accelerator.wait_for_everyone()
-
-    def _write_weights(self) -> None:
-        module = self._parts.module
-        check_weights(module)
-        if not self._parts.accelerator.is_main_process:
-            return
-        final = self._parts.run_dir / WEIGHTS
-        temporary = final.with_name(f".{final.name}.tmp")
-        # A frozen trunk is where it came from: half a gigabyte for a VGG16, in every run of a comparison.
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in changing_tensors(module).items()}
-        save_file(tensors, temporary, metadata={"tasks": " ".join(module.tasks), "frozen weights": module.trunk.frozen_digest()})
-        temporary.replace(final)
 
     def _learning_rates(self, epoch: int, step: int) -> list[float]:
         config = self._parts.config

@@ -27,8 +27,7 @@ LAYOUTS = {
 
 
 def readout(options, seed=0) -> TaskReadout:
-    torch.manual_seed(seed)
-    return TaskReadout(ModelConfig(**options), TASKS, WIDTHS.__getitem__, seed=0).double()
+    return TaskReadout(ModelConfig(**options), TASKS, WIDTHS.__getitem__, seed=seed).double()
 
 
 def seen(seed=0, size=7) -> dict[str, torch.Tensor]:
@@ -50,6 +49,20 @@ def test_logits_are_those_of_the_heads_one_by_one(options):
     assert torch.allclose(module(taps), expected, rtol=1e-12)
     for mask in ([True] * 4, [False, True, False, True], [False] * 4):
         assert torch.allclose(module(taps, torch.tensor(mask)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_task_begins_with_the_same_weights_whatever_others_there_are(options):
+    joint = readout(options, 3)
+    for place, task in enumerate(TASKS):
+        own = {key: {name: value for name, value in options.get(key, {}).items() if name == task} for key in ("task_taps", "task_hidden")}
+        alone = TaskReadout(ModelConfig(**(options | own)), (task,), WIDTHS.__getitem__, seed=3).double()
+        pairs = [(joint.heads[place], alone.heads[0])] + ([(joint.shared, alone.shared)] if place in joint.sharing else [])
+        for one, other in pairs:
+            assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
+    # And not with another's, nor with another seed's.
+    weights = [next(head.parameters()) for module in (joint, readout(options, 4)) for head in module.heads]
+    assert len({weight.sum().item() for weight in weights}) == len(weights)
 
 
 @settings(deadline=None)
