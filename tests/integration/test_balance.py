@@ -8,10 +8,11 @@ from shards.errors import ConfigurationError, Interrupted
 from tests.integration.conftest import flags, records, results, train
 from tests.integration.test_train import assert_same_run, stop_after
 from tests.launch import Nursery, light_vgg11
+from tests.unit.loop.balance.small import HAS_ECOS
 
 WITH_FEATURES = {"model__train_from": "heads", "model__tap_grid": 2}
 NEED_ALL = ("torchjd.famo", "torchjd.nash_mtl")
-BALANCERS = ("equal", "uncertainty", "dwa", "famo", "pcgrad", "cagrad", "upgrad", "nash_mtl")
+BALANCERS = ("equal", "uncertainty", "dwa", "famo", "pcgrad", "cagrad", "upgrad", *(("nash_mtl",) if HAS_ECOS else ()))
 
 
 def options(name, **more):

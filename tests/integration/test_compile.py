@@ -10,7 +10,9 @@ from tests.integration.test_features import assert_same_learning, words
 from tests.launch import Nursery
 
 TRACED = """
+import warnings
 import torch
+warnings.filterwarnings("ignore", "Guards may run slower on Python 3.13.0")
 compile_model = torch.compile
 
 def traced(module, **_):

@@ -20,8 +20,11 @@ from engine.pipeline.batch import Batch
 TASKS = ("a", "b", "c")
 ALL = np.ones(3, np.bool_)
 LOSSES = ("torchjd.equal", "torchjd.uncertainty", "torchjd.dwa", "torchjd.famo")
-GRADIENTS = ("torchjd.pcgrad", "torchjd.cagrad", "torchjd.upgrad", "torchjd.nash_mtl")
-NEED_ALL = ("torchjd.famo", "torchjd.nash_mtl")
+HAS_ECOS = sys.version_info < (3, 13)
+"""Nash-MTL's solver has no wheels from 3.13 on."""
+_NASH = ("torchjd.nash_mtl",) if HAS_ECOS else ()
+GRADIENTS = ("torchjd.pcgrad", "torchjd.cagrad", "torchjd.upgrad", *_NASH)
+NEED_ALL = ("torchjd.famo", *_NASH)
 DROPPING = tuple(name for name in LOSSES + GRADIENTS if name not in NEED_ALL)
 MODEL = ModelConfig(trunk="vgg11", weights="none", train_from="conv2_1", tap="conv2_1", hidden=(6,))
 

@@ -7,11 +7,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from tests.unit.loop.balance.small import facts
-
-pytest.importorskip("ecos", reason="the solver has no wheels for this Python")
-
 from engine.loop.balance.nash import NashBalancer
+from tests.unit.loop.balance.small import HAS_ECOS, facts
+
+pytestmark = pytest.mark.skipif(not HAS_ECOS, reason="the solver has no wheels for this Python")
 
 
 def nash():
