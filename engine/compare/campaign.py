@@ -74,8 +74,8 @@ def without_results(lost: Sequence[LostRun]) -> dict[Variant, str]:
 
 def _in_words(lost: Sequence[LostRun]) -> str:
     first, more = lost[0], len(lost) - 1
-    others = f", nor have {more} more of its runs" if more else ""
-    return f"{one_line(f'{first.run.variant.name} is left out: {first.run.name} has no result')}{others} ({one_line(first.reason)})"
+    have = f"and {more} more have" if more else "has"
+    return one_line(f"{first.run.variant.name} is left out: {first.run.name} {have} no result ({first.reason})")
 
 
 def _told(run: PlannedRun) -> str:

@@ -133,6 +133,6 @@ def test_what_was_lost_in_words(plan):
     first, second, third = plan.runs[1], plan.runs[3], plan.runs[0]
     lost = [LostRun(run=first, reason="epoch 0"), LostRun(run=second, reason="epoch 1"), LostRun(run=third, reason="x\x1b[31my")]
     assert without_results(lost) == {
-        first.variant: "dst is left out: dst seed 0 has no result, nor have 1 more of its runs (epoch 0)",
+        first.variant: "dst is left out: dst seed 0 and 1 more have no result (epoch 0)",
         third.variant: "mtl is left out: mtl seed 0 has no result (x\\x1b[31my)",
     }
