@@ -16,10 +16,11 @@ from engine.dst.draw import BLOCK, draw_masks
 from engine.loop.metrics import split_metrics
 from engine.loop.predictions import Predictions, write_predictions
 from engine.records import EndRecord, EpochRecord, EvalRecord, Record, RunRecord, StepRecord, to_json
+from tests.unit.compare.found import RUN
 
 TASKS = ("Young", "Bald")
 NUM_STEPS = 4
-DATA = "index.npy 0123, train 0 to 31"
+DATA = RUN.data
 Skill = Callable[[PlannedRun, str], float]
 """How far a run's logits lie on the right side of zero for a task, in standard deviations of their noise."""
 
@@ -118,27 +119,15 @@ def _evaluation(run: PlannedRun, tasks: tuple[str, ...], skill: Skill, num_sampl
 
 
 def _run_record(run: PlannedRun, tasks: tuple[str, ...], num_samples: int, epochs: int) -> RunRecord:
-    return RunRecord(
+    return dataclasses.replace(
+        RUN,
         name=run.config.run.dir.name,
-        started="2026-01-02T03:04:05",
-        resumed_epoch=0,
-        resumed_step=0,
         tasks=tasks,
         positive_rates=(0.35,) * len(tasks),
         scheduler=run.variant.scheduler,
-        model="vgg11 (random weights, frozen), heads on pool3",
-        num_parameters=1000,
-        num_trainable_parameters=100,
-        device="a CPU",
-        world_size=1,
-        precision="no",
-        global_batch_size=8,
-        micro_batch_size=8,
         epochs=epochs,
         steps_per_epoch=NUM_STEPS,
         split_sizes={"train": 32, "val": num_samples, "test": num_samples},
-        data=DATA,
-        versions={"torch": "2.15.0"},
     )
 
 

@@ -1,5 +1,3 @@
-from html.parser import HTMLParser
-
 import numpy as np
 import pytest
 
@@ -7,35 +5,10 @@ from engine.compare.page import page
 from engine.compare.plots import make_plots
 from engine.compare.tables import make_tables, with_minus
 from engine.compare.verdict import NOTHING_SHOWN
+from tests.page import Page
 from tests.unit.compare.found import difference, findings, variant
 
-VOID = {"meta", "br", "hr", "img", "link", "input"}
 HOSTILE = "<script>alert(1)</script>[red]\x1b[31m$x_"
-
-
-class Page(HTMLParser):
-    """Collects the tags, checks that they nest, and joins the text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.text = [], [], ""
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def draw(found, title="trial", config="optimizer:\n  lr: 0.1 # a < b\n"):

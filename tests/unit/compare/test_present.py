@@ -59,7 +59,7 @@ def test_another_setting_is_named_and_nothing_touched(run):
 
 def test_a_run_of_other_data_is_refused(run):
     write_run(run, TASKS)
-    with pytest.raises(ConfigurationError, match=r"seed-0: holds a run of other data: index.npy 0123, train 0 to 31; now it is"):
+    with pytest.raises(ConfigurationError, match=r"seed-0: holds a run of other data: index.npy 0123, train 0 to 51; now it is"):
         state_of(run, "index.npy 4567, train 0 to 31")
 
 
