@@ -22,6 +22,7 @@ _SPELLINGS = {"null": "None", "~": "None", "": "None", "true": "True", "false": 
 
 _SECTIONS: dict[str, Any] = {section.name: section.type for section in dataclasses.fields(Config)}
 _KEYS = tuple(f"{name}.{key.name}" for name, section in _SECTIONS.items() for key in dataclasses.fields(section))
+_SWITCHES = {f"{name}.{key.name}" for name, section in _SECTIONS.items() for key in dataclasses.fields(section) if key.type is bool}
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -41,7 +42,9 @@ def parse(arguments: Sequence[str]) -> Config:
             raise ConfigurationError(f"unknown option {flag!r}{did_you_mean(name, [*_KEYS, 'config'])}")
     from_files = [flag for file in files for flag in read_file(file)]
     # Without flag conversion a switch takes a value: a file's `mirror: true` can then be undone on the command line.
-    return parse_flags(Config, [*from_files, *flags], use_underscores=True, prog="engine/train.py", config=(tyro.conf.FlagConversionOff,))
+    return parse_flags(
+        Config, [*from_files, *_spelled(flags)], use_underscores=True, prog="engine/train.py", config=(tyro.conf.FlagConversionOff,)
+    )
 
 
 def read_file(path: Path) -> list[str]:
@@ -83,6 +86,18 @@ def _split_off_config(arguments: list[str]) -> tuple[list[Path], list[str]]:
         else:
             rest.append(argument)
     return files, rest
+
+
+def _spelled(flags: Sequence[str]) -> Iterator[str]:
+    """Yield the words of flags, switches spelled as the parser wants them: `true` as in YAML is as good as `True`."""
+    before = ""
+    for word in flags:
+        name, equals, value = word.partition("=")
+        if equals and name[2:].replace("-", "_") in _SWITCHES:
+            yield f"{name}={_SPELLINGS.get(value, value)}"
+        else:
+            yield _SPELLINGS.get(word, word) if before in _SWITCHES else word
+        before = word[2:].replace("-", "_") if word.startswith("--") else ""
 
 
 def _section_flags(path: Path, section: str, keys: object) -> Iterator[str]:

@@ -293,7 +293,7 @@ class LossConfig:
     pos_weight: Literal["none", "balanced"] = "none"
     """`balanced` weighs a task's positives by (negatives / positives) of the training split, as if both were equally frequent."""
     balancer: Balancer = "none"
-    """How tasks are weighed against one another, by TorchJD (`pip install 'dropstream[balance]'`). `none` and `equal`: the mean over all
+    """How tasks are weighed against one another, by TorchJD (`pip install -e '.[balance]'`). `none` and `equal`: the mean over all
     tasks. By their losses: `uncertainty` (Kendall 2018), `dwa` (Liu 2019), `famo` (Liu 2023; scheduler mtl only). By their gradients on
     the layers they share: `pcgrad` (Yu 2020), `cagrad` (Liu 2021), `upgrad` (Quinton & Rey 2024), `nash_mtl` (Navon 2022; mtl only)."""
 

@@ -10,6 +10,7 @@ from engine.pipeline.order import Ids
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, did_you_mean
 
+_MOST_NAMES = 8
 _CHUNK = 1 << 16
 
 
@@ -47,7 +48,8 @@ def choose_tasks(names: Sequence[str], dataset: ShardDataset, ids: Ids) -> Tasks
     chosen = attributes if tuple(names) == ("all",) else tuple(names)
     for name in chosen:
         if name not in attributes:
-            raise ConfigurationError(f"data.tasks: the data set has no attribute {name!r}{did_you_mean(name, attributes)}")
+            there = f"(it has {_few(attributes)}; `all` alone means all of them)"
+            raise ConfigurationError(f"data.tasks: the data set has no attribute {name!r}{did_you_mean(name, attributes)} {there}")
     columns = np.array([attributes.index(name) for name in chosen])
     num_labelled, num_positive = np.zeros(len(columns), np.int64), np.zeros(len(columns), np.int64)
     # Piece by piece, so that a copy of all labels is never in memory.
@@ -56,3 +58,8 @@ def choose_tasks(names: Sequence[str], dataset: ShardDataset, ids: Ids) -> Tasks
         num_labelled += (labels >= 0).sum(0)
         num_positive += (labels == 1).sum(0)
     return Tasks(names=chosen, columns=columns, num_labelled=num_labelled, num_positive=num_positive)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

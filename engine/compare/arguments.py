@@ -48,12 +48,15 @@ def take_apart(arguments: Sequence[str]) -> tuple[CompareOptions, Settings]:
     own: list[str] = []
     files: list[str] = []
     flags: list[str] = []
-    target = own
+    target, given_own = own, set[str]()
     for argument in arguments:
         if argument.startswith("--"):
             name = argument[2:].partition("=")[0].replace("-", "_")
             target = files if name == CONFIG_FLAG[2:] else own if name in (*_OPTIONS, "help") else flags
             _check_name(argument, name)
+            if target is own and name in given_own:
+                raise ConfigurationError(f"--{name.replace('_', '-')} is given twice; name all its values behind one")
+            given_own.add(name)
         elif argument == "-h":
             target = own
         target.append(argument)

@@ -29,7 +29,7 @@ class CompareOptions:
     first_seed: int = 0
     """The first seed."""
     sweep: tuple[str, ...] = ()
-    """A setting and its values, such as scheduler.rate 0.1 0.3: a variant with each, of the schedulers for which it has an effect."""
+    """One setting and its values, such as scheduler.rate 0.1 0.3: a variant with each, of the schedulers for which it has an effect."""
     out: Path = Path("runs/compare")
     """Folder for the runs and the report; runs of other variants in it are left alone."""
     metric: Measure = "balanced_accuracy"

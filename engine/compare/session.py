@@ -14,6 +14,7 @@ from engine.compare.plan import RUNS, Plan, make_plan
 from engine.compare.plots import make_plots
 from engine.compare.results import read_results
 from engine.data import open_data
+from engine.loop.balance.check import check_libraries
 from shards.command import one_line
 from shards.errors import DataError, DivergenceError
 from shards.storage.lock import lock_folder
@@ -32,6 +33,8 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
     """
     plan = make_plan(options, settings)
     check_folder(options.out)
+    for run in plan.runs:
+        check_libraries(run.config.loss.balancer)
     data = _data_of(plan)
     display = open_display()
     with lock_folder(options.out, work="comparison"):

@@ -149,7 +149,7 @@ def test_f27_label_counts_by_hand(constant):
     [
         ("Yuong", "data.tasks: the data set has no attribute 'Yuong'; did you mean 'Young'?"),
         ("Bangs young", "data.tasks: the data set has no attribute 'young'; did you mean 'Young'?"),
-        ("Zzz", "data.tasks: the data set has no attribute 'Zzz'$"),
+        ("Zzz", "data.tasks: the data set has no attribute 'Zzz' \\(it has .*; `all` alone means all of them\\)$"),
         ("all Young", "data.tasks: the data set has no attribute 'all'"),
         ("Young Bald Young", "data.tasks names Young twice"),
     ],

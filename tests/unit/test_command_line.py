@@ -113,3 +113,13 @@ def test_values_that_do_not_fit_are_one_line(flags, message, capsys):
 def test_a_value_out_of_range_is_named():
     with pytest.raises(ConfigurationError, match=r"train.epochs is 0"):
         parse([*NEEDED, "--train.epochs", "0"])
+
+
+@pytest.mark.parametrize("words", [["--augment.mirror", "true"], ["--augment.mirror=true"], ["--augment.mirror", "True"]])
+def test_a_switch_is_spelled_as_in_yaml_or_as_in_python(words):
+    required = ["--run.dir", "true", "--data.shards", "false"]
+    config = parse([*required, *words])
+    assert config.augment.mirror
+    # What is no switch keeps its spelling.
+    assert (str(config.run.dir), config.data.shards) == ("true", "false")
+    assert not parse([*required, *words, "--augment.mirror", "false"]).augment.mirror

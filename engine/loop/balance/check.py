@@ -32,7 +32,7 @@ def check_balancer(config: Config, tasks: Sequence[str], *, num_missing: Sequenc
     name = config.loss.balancer
     if name == "none":
         return
-    _check_libraries(name)
+    check_libraries(name)
     if len(tasks) < 2:
         raise ConfigurationError(f"loss.balancer {name} has no effect with one task; leave it out")
     if name in ALL_TASK_BALANCERS:
@@ -61,12 +61,15 @@ def check_sharing(config: Config, trunk: StagedTrunk, tasks: Sequence[str]) -> N
         )
 
 
-def _check_libraries(name: str) -> None:
+def check_libraries(name: str) -> None:
+    """Raise a ConfigurationError if a balancer's libraries are not installed."""
+    if name == "none":
+        return
     missing = [library for library in ("torchjd", *_SOLVERS.get(name, ())) if find_spec(library) is None]
     if missing == ["ecos"] and sys.version_info >= (3, 13):
         raise ConfigurationError(f"loss.balancer {name} needs the solver ECOS, which has no package for Python 3.13; use Python 3.12")
     if missing:
-        raise ConfigurationError(f"loss.balancer {name} needs TorchJD: pip install 'dropstream[balance]' (missing: {', '.join(missing)})")
+        raise ConfigurationError(f"loss.balancer {name} needs TorchJD: pip install -e '.[balance]' (missing: {', '.join(missing)})")
 
 
 def _check_labels(name: str, tasks: Sequence[str], num_missing: Sequence[int]) -> None:

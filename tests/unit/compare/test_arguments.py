@@ -88,3 +88,9 @@ def test_help_lists_all_options(capsys):
     told = capsys.readouterr().out
     for option in ("--schedulers", "--balancers", "--seeds", "--first-seed", "--sweep", "--out", "--metric", "--bootstrap", "--config"):
         assert option in told
+
+
+@pytest.mark.parametrize("name", ["--sweep", "--schedulers", "--seeds"])
+def test_an_option_twice_is_refused(name):
+    with pytest.raises(ConfigurationError, match=rf"^{name} is given twice; name all its values behind one$"):
+        take_apart([name, "optimizer.lr", "0.1", name, "train.epochs", "1"])

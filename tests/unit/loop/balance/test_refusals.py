@@ -92,7 +92,7 @@ def test_a_batch_in_parts_is_no_matter_to_weights_known_before(name):
 @pytest.mark.parametrize("name", EVERY)
 def test_without_the_extra(name, monkeypatch):
     monkeypatch.setattr(check, "find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=rf"loss.balancer {name} needs TorchJD: pip install 'dropstream\[balance\]'"):
+    with pytest.raises(ConfigurationError, match=rf"loss.balancer {name} needs TorchJD: pip install -e '.\[balance\]'"):
         checked(name)
     checked("none")
 

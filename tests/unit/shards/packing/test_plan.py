@@ -26,7 +26,7 @@ def test_keys_are_the_paths_without_suffix():
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (["a b.jpg"], "image 'a b.jpg': its name"),
+        (["a b.jpg"], "image 'a b.jpg': its path without the suffix, 'a b', becomes the key"),
         (["../a.jpg"], "image '../a.jpg'"),
         (["a.b.jpg"], "image 'a.b.jpg'"),
         (["a.b/c"], "image 'a.b/c'"),
