@@ -124,8 +124,8 @@ def _keys_of(files: list[bytes]) -> NDArray[np.bytes_]:
     for name, key in zip(files, keys, strict=True):
         if not KEY.fullmatch(key):
             raise DataError(
-                f"image {shown(name)}: its path without the suffix, {shown(key)}, becomes the key: 1 to 96 letters, digits, _ and -; rename "
-                "file or folder"
+                f"image {shown(name)}: its path without the suffix, {shown(key)}, becomes the key: 1 to 96 letters, digits, _ and -; "
+                "rename file or folder"
             )
     return np.array(keys, np.bytes_)
 
