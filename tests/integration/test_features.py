@@ -112,7 +112,9 @@ def test_training_from_features_is_training_from_images(shards, tmp_path, option
     assert_same_learning(cached, plain, rel=1e-4)
     # Something was learnt, and where tasks are dropped some were.
     losses = [line["task_losses"] for line in plain if line["record"] == "EpochRecord"]
-    assert all(abs(last - first) > 1e-5 for first, last in zip(losses[0], losses[-1], strict=True))
+    moved = [abs(last - first) for first, last in zip(losses[0], losses[-1], strict=True)]
+    assert min(moved) > 1e-4
+    assert max(moved) > 1e-2
     if options.get("scheduler__name") == "random" or "scheduler__regulariser" in options:
         assert any(False in line["active"] for line in plain if line["record"] == "StepRecord")
 
