@@ -76,7 +76,7 @@ def _outcome(process: subprocess.Popen[str], timeout_seconds: float | None) -> t
     try:
         output, _ = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
-        for pid in list(_family(process.pid)):
+        for pid in list(family(process.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.communicate()
@@ -129,15 +129,15 @@ class _Peak(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
-            self.bytes = max(self.bytes, sum(map(anonymous_bytes, _family(self._pid))))
+            self.bytes = max(self.bytes, sum(map(anonymous_bytes, family(self._pid))))
 
     def stop(self) -> None:
         self._ended.set()
         self.join()
 
 
-def _family(pid: int) -> Iterator[int]:
-    """Yield a process and its descendants."""
+def family(pid: int) -> Iterator[int]:
+    """Yield a process and its descendants; those that end meanwhile are left out."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -145,4 +145,4 @@ def _family(pid: int) -> Iterator[int]:
         except OSError:
             continue
         for child in pids:
-            yield from _family(int(child))
+            yield from family(int(child))

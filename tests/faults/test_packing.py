@@ -17,6 +17,7 @@ from typing import IO
 
 import pytest
 
+from engine.benchmark.trial import family
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
 from tests.conftest import pack, write_celeba
@@ -108,11 +109,6 @@ def caught(pipe: Path, packer: subprocess.Popen[str]) -> Iterator[IO[bytes]]:
         yield end
 
 
-def children(pid: int) -> list[int]:
-    found = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
-    return [*found, *(grandchild for child in found for grandchild in children(child))]
-
-
 def wait_for_end(pids: list[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -129,10 +125,10 @@ def test_f01_workers_die_with_a_killed_packer_and_write_nothing_more(workers, bl
     out = tmp_path / "out"
     packer = make_shards(source, out, "--workers", workers)
     with caught(pipe, packer) as end:
-        family = [packer.pid, *children(packer.pid)]
+        _, *processes = family(packer.pid)
         packer.kill()
         packer.communicate()
-        wait_for_end(family[1:])
+        wait_for_end(processes)
         with contextlib.suppress(BrokenPipeError):
             end.write(data)
     left = contents(out)
@@ -148,12 +144,12 @@ def test_f06_f09_signals_stop_a_packing_that_can_go_on(number, blocked, shards, 
     source, pipe, _ = blocked
     packer = make_shards(source, tmp_path / "out", "--workers", 2, start_new_session=True)
     with caught(pipe, packer):
-        family = children(packer.pid)
+        _, *processes = family(packer.pid)
         # Twice, as people do; SIGINT to the whole group, as a terminal sends it.
         for _ in range(2):
             os.killpg(packer.pid, number) if number == signal.SIGINT else packer.send_signal(number)
         _, errors = packer.communicate(timeout=60)
-        wait_for_end(family)
+        wait_for_end(processes)
     assert packer.returncode == 75
     assert "the same command goes on from there" in errors
     assert len(errors.splitlines()) == 1, errors
