@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import simplejpeg
+from hypothesis import settings
 
 from shards.packing.pack import PackOptions, make_shards
 from tests.s3 import s3, s3_folder, s3_server  # noqa: F401 (fixtures)
+
+# The same examples in every run, and none that fails because the machine is busy.
+settings.load_profile("ci")
 
 ATTRIBUTES = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair "

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -65,7 +65,6 @@ def test_a_task_begins_with_the_same_weights_whatever_others_there_are(options):
     assert len({weight.sum().item() for weight in weights}) == len(weights)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(LAYOUTS)), st.lists(st.booleans(), min_size=4, max_size=4), st.integers(0, 5))
 def test_a_masked_steps_gradients_are_those_of_the_active_losses(layout, mask, seed):
     module, taps = readout(LAYOUTS[layout], seed), seen(seed)

@@ -35,7 +35,7 @@ def test_a_whole_last_line_counts_without_its_newline(make, tmp_path):
 
 
 @given(data=st.data())
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_cut_anywhere_can_be_read_and_written_on(make, tmp_path, data):
     lines = "".join(to_json(record) + "\n" for record in (make.run, make.step, make.epoch))
     cut = data.draw(st.integers(0, len(lines)))

@@ -34,7 +34,7 @@ def test_cagrad_without_its_c_is_the_sum():
 
 @pytest.mark.parametrize("name", WEIGHTINGS)
 @given(st.integers(-12, 12))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_gradients_length_does_not_matter(name, exponent):
     conflicting = gramian((2.0, 0.0), (-1.0, 1.0))
     found = [WEIGHTINGS[name]()(each).tolist() for each in (conflicting, conflicting * 2.0**exponent * 1e-6)]

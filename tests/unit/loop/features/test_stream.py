@@ -65,7 +65,7 @@ def assert_same_but_for_the_images(batch, expected) -> None:
 SHUFFLES = [{"shuffle": "none"}, {"shuffle": "global"}, {"shuffle": "window"}, {"shuffle": "global", "ids": np.arange(3, 50, 2)}]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     options=st.sampled_from(SHUFFLES),
     world_size=st.sampled_from([1, 2, 4]),

@@ -31,7 +31,7 @@ def with_first(first: bytes) -> bytes:
     return body + bytes(2 * BLOCK + -(len(body) + 2 * BLOCK) % RECORD)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.from_regex(r"[A-Za-z0-9_-]{1,96}", fullmatch=True), st.binary(max_size=1500)), max_size=6))
 def test_reads_what_the_packer_writes(samples):
     data = tar_of(*samples)
@@ -126,7 +126,7 @@ def test_an_empty_tar_is_an_end_alone():
     assert list(walk(bytes(RECORD))) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 7 * BLOCK * 8 - 1))
 def test_every_flipped_bit_outside_the_data_is_found(bit):
     sound = tar_of(("a", b"x" * 700), ("b", b"y"))
@@ -136,7 +136,7 @@ def test_every_flipped_bit_outside_the_data_is_found(bit):
     assert any(isinstance(d, Defect) for d in walk(bytes(data))) != inside
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=3000))
 def test_any_bytes_end_in_defects_and_not_in_an_exception(data):
     assert any(isinstance(found, Defect) for found in walk(data)) or data == bytes(len(data))

@@ -101,7 +101,7 @@ def test_what_is_left_out_is_not_planted_and_the_rest_stays(labels):
     assert planted_tasks() == TASKS
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 10_000), min_size=1, max_size=5))
 def test_a_face_depends_on_seed_and_index_alone(seed, indices):
     together, _ = draw_sources(seed, indices)

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -119,7 +119,6 @@ FILES = [f"folder {i % 2}/ö{9 - i}.jpg" for i in range(6)]
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
 @given(labels=LABELS, spell=st.sampled_from(list(SPELLINGS.values())))
-@settings(deadline=None)
 def test_csv_gives_back_what_was_written(tmp_path_factory, words, labels, spell):
     rows = [",".join([file, *(words[value + 1] for value in row)]) for file, row in zip(FILES, labels.tolist(), strict=False)]
     header = ",".join(["image", *(f"A{i}" for i in range(labels.shape[1]))])
@@ -129,7 +128,6 @@ def test_csv_gives_back_what_was_written(tmp_path_factory, words, labels, spell)
 
 
 @given(labels=LABELS.map(abs), spell=st.sampled_from(list(SPELLINGS.values())))
-@settings(deadline=None)
 def test_official_text_gives_back_what_was_written(tmp_path_factory, labels, spell):
     files = [file.replace(" ", "_") for file in FILES]
     rows = [file + "".join(f" {2 * value - 1:2d}" for value in row) for file, row in zip(files, labels.tolist(), strict=False)]
@@ -141,7 +139,6 @@ def test_official_text_gives_back_what_was_written(tmp_path_factory, labels, spe
 
 @pytest.mark.parametrize("negative", [0, -1])
 @given(labels=LABELS)
-@settings(deadline=None)
 def test_parquet_gives_back_what_was_written(tmp_path_factory, negative, labels):
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
