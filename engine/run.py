@@ -16,6 +16,7 @@ from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.trainer import Trainer
 from engine.records import Record
 from engine.report.feature_progress import feature_progress
+from engine.report.outputs import write_text
 from engine.report.reporter import open_reporter
 from engine.run_facts import run_record, warnings
 from engine.run_folder import CONFIG_FILE, check_folder, own_folder
@@ -58,7 +59,7 @@ def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared,
         emit = reporter.emit if reporter else _ignore
         trainer = Trainer(parts, emit)
         if reporter:
-            (config.run.dir / CONFIG_FILE).write_text(to_yaml(config), encoding="utf-8")
+            write_text(config.run.dir / CONFIG_FILE, to_yaml(config))
             for warning in warnings(parts, data.tasks):
                 reporter.print(warning)
         emit(run_record(parts, trainer, data, started))

@@ -55,6 +55,11 @@ def wait_for(process: "subprocess.Popen[str] | Child", path: Path, text: str) ->
         time.sleep(0.02)
 
 
+def stands_still(pid: int) -> bool:
+    """Whether SIGSTOP holds a process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 class Child:
     """A process of a nursery, with the few methods of `Popen` that tests need."""
 

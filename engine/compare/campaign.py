@@ -1,16 +1,20 @@
-"""All runs of a comparison, one after another."""
+"""All runs of a comparison: each trained by one of the processes that work on it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.compare.console import Display
 from engine.compare.execute import Executor
 from engine.compare.plan import Plan, PlannedRun
-from engine.compare.present import state_of
+from engine.compare.present import State, state_of
 from engine.compare.variant import Variant
 from engine.report.journal import read_history
 from shards.command import one_line
 from shards.errors import DivergenceError, DropstreamError, Interrupted
+from shards.storage.lock import try_lock
+
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +28,9 @@ class LostRun:
 
 
 def train_all(plan: Plan, display: Display, data: str) -> list[LostRun]:
-    """Train every run that is not finished yet; what stands is looked at before the first one starts.
+    """Train every run that has not ended, but for those that other processes train; return when all have ended.
+
+    What stands is looked at before the first run starts. A run that another process leaves unfinished is gone on with here.
 
     Args:
         plan: The comparison.
@@ -39,31 +45,95 @@ def train_all(plan: Plan, display: Display, data: str) -> list[LostRun]:
         Interrupted: A signal came; the same command goes on.
         DropstreamError: A run failed otherwise; the message names it.
     """
-    states = [state_of(run, data) for run in plan.runs]
-    executor = Executor()
-    lost = [LostRun(run=run, reason=_told(run)) for run, state in zip(plan.runs, states, strict=True) if state == "diverged"]
-    display.begin(len(plan.runs), num_present=states.count("finished") + len(lost))
-    for number, (run, state) in enumerate(zip(plan.runs, states, strict=True), start=1):
-        if state in ("finished", "diverged"):
-            continue
-        display.start(number, run, resumes=state == "unfinished")
-        source = next((other.run for other in lost if other.run.config.run.dir == run.config.scheduler.weights_of), None)
-        if source is not None:
-            lost.append(LostRun(run=run, reason=f"{source.name}, whose mean P it would take, diverged"))
-            display.failed(number, run, "left out")
-            continue
+    campaign = _Campaign(plan, display, data)
+    display.begin(len(plan.runs), num_present=len(plan.runs) - campaign.num_open)
+    while campaign.num_open:
+        if not campaign.advance():
+            campaign.wait()
+    return campaign.lost
+
+
+class _Campaign:
+    """What has become of the runs so far."""
+
+    def __init__(self, plan: Plan, display: Display, data: str) -> None:
+        self._display = display
+        self._data = data
+        self._executor = Executor()
+        self._lost: dict[int, LostRun] = {}
+        self._open: dict[int, PlannedRun] = {}
+        for number, run in enumerate(plan.runs, start=1):
+            state = state_of(run, data)
+            if state == "diverged":
+                self._lose(number, run, _told(run))
+            elif state != "finished":
+                self._open[number] = run
+
+    @property
+    def num_open(self) -> int:
+        """Return the number of runs that have not ended."""
+        return len(self._open)
+
+    @property
+    def lost(self) -> list[LostRun]:
+        """Return the runs without a result, in the order of the plan."""
+        return [self._lost[number] for number in sorted(self._lost)]
+
+    def advance(self) -> bool:
+        """End the first run that can be ended; False if other processes are at work on all of them, or on what they wait for."""
+        # From the front each time, so that what others have ended meanwhile is known before the next run starts.
+        return any(self._end(number, run) for number, run in list(self._open.items()))
+
+    def wait(self) -> None:
+        """Let the other processes get on."""
+        self._display.wait(list(self._open.values()))
+        time.sleep(_POLL_SECONDS)
+
+    def _end(self, number: int, run: PlannedRun) -> bool:
+        source = run.config.scheduler.weights_of
+        if any(other.config.run.dir == source for other in self._open.values()):
+            return False
+        lost = next((other.run for other in self._lost.values() if other.run.config.run.dir == source), None)
+        if lost:
+            self._lose(number, run, f"{lost.name}, whose mean P it would take, diverged")
+            self._display.passed(number, run, "left out")
+        elif not self._train_unless_taken(number, run):
+            return False
+        del self._open[number]
+        return True
+
+    def _train_unless_taken(self, number: int, run: PlannedRun) -> bool:
+        # A lock beside the run's folder: inside, the run has one of its own.
+        with try_lock(run.config.run.dir.with_name(f"{run.config.run.dir.name}.lock")) as is_ours:
+            if not is_ours:
+                return False
+            state = state_of(run, self._data)
+            if state == "finished":
+                self._display.passed(number, run, "trained by another process")
+            elif state == "diverged":
+                self._lose(number, run, _told(run))
+                self._display.passed(number, run, "diverged in another process")
+            else:
+                self._train(number, run, state)
+        return True
+
+    def _train(self, number: int, run: PlannedRun, state: State) -> None:
+        self._display.start(number, run, resumes=state == "unfinished")
+        if_exists = "resume" if state == "unfinished" else "refuse"
         try:
-            executor.execute(replace(run.config, run=replace(run.config.run, if_exists="resume" if state == "unfinished" else "refuse")))
+            self._executor.execute(replace(run.config, run=replace(run.config.run, if_exists=if_exists)))
         except Interrupted as error:
             raise Interrupted(f"stopped by a signal in {run.name}; the same command goes on") from error
         except DivergenceError as error:
-            lost.append(LostRun(run=run, reason=str(error)))
-            display.failed(number, run, "diverged")
+            self._lose(number, run, str(error))
+            self._display.failed(number, run, "diverged")
         except DropstreamError as error:
             raise type(error)(f"{run.name}: {error}") from error
         else:
-            display.done(number, run)
-    return lost
+            self._display.done(number, run)
+
+    def _lose(self, number: int, run: PlannedRun, reason: str) -> None:
+        self._lost[number] = LostRun(run=run, reason=reason)
 
 
 def without_results(lost: Sequence[LostRun]) -> dict[Variant, str]:

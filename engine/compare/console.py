@@ -35,6 +35,12 @@ class Display(Protocol):
     def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
         """Show that a run has no result, and what became of it in a word or two."""
 
+    def passed(self, number: int, run: PlannedRun, outcome: str) -> None:
+        """Show that a run has ended without having been trained here, and how."""
+
+    def wait(self, runs: Sequence[PlannedRun]) -> None:
+        """Show that only runs are left that other processes train, or that wait for those; called again and again."""
+
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Show what was found, and where it is written."""
 
@@ -43,7 +49,7 @@ class Display(Protocol):
 
 
 class Pace:
-    """How long the runs take, and so how long the rest will.
+    """How fast the runs end, and so how long the rest will take. Runs that other processes train at the same time count as well.
 
     Args:
         now: A clock in seconds.
@@ -51,9 +57,8 @@ class Pace:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._started = now()
-        self._run_started = self._started
-        self._durations: list[float] = []
+        self._started = self._run_started = self._last_end = now()
+        self._num_ended = 0
         self._num_left = 0
 
     def begin(self, num_to_do: int) -> None:
@@ -65,10 +70,11 @@ class Pace:
         self._run_started = self._now()
 
     def done(self) -> float:
-        """End the run and return its seconds."""
-        self._durations.append(self._now() - self._run_started)
+        """End a run, and return the seconds since one has begun."""
+        self._last_end = self._now()
+        self._num_ended += 1
         self._num_left -= 1
-        return self._durations[-1]
+        return self._last_end - self._run_started
 
     @property
     def elapsed_seconds(self) -> float:
@@ -80,17 +86,13 @@ class Pace:
         """Return the number of runs that are not finished, the one under way included."""
         return self._num_left
 
-    def left_seconds(self, *, running: bool) -> float | None:
-        """Return the expected time to the end of the last run; None before a run has been timed.
-
-        Args:
-            running: Whether a run is under way, whose time so far counts.
-        """
-        if not self._durations:
+    @property
+    def left_seconds(self) -> float | None:
+        """Return the expected time to the end of the last run; None before a run has ended."""
+        if not self._num_ended:
             return None
-        each = sum(self._durations) / len(self._durations)
-        spent = min(each, self._now() - self._run_started) if running else 0.0
-        return max(0.0, each * self._num_left - spent)
+        each = (self._last_end - self._started) / self._num_ended
+        return max(0.0, each * self._num_left - min(each, self._now() - self._last_end))
 
 
 class PlainDisplay:
@@ -98,6 +100,7 @@ class PlainDisplay:
 
     def __init__(self) -> None:
         self._num_runs = 0
+        self._waits = False
         self._pace = Pace()
 
     def begin(self, num_runs: int, *, num_present: int) -> None:
@@ -113,11 +116,22 @@ class PlainDisplay:
 
     def done(self, number: int, run: PlannedRun) -> None:
         """Print how long it took, and what is left."""
-        self._ended(number, run, "done in")
+        self._ended(number, run, f"done in {duration(self._pace.done())}")
 
     def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
         """Print what became of it."""
-        self._ended(number, run, f"{outcome} after")
+        self._ended(number, run, f"{outcome} after {duration(self._pace.done())}")
+
+    def passed(self, number: int, run: PlannedRun, outcome: str) -> None:
+        """Print what became of it."""
+        self._pace.done()
+        self._ended(number, run, outcome)
+
+    def wait(self, runs: Sequence[PlannedRun]) -> None:
+        """Print it once."""
+        if not self._waits:
+            self._write(waiting(runs))
+        self._waits = True
 
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Print verdict, table and notes."""
@@ -128,9 +142,8 @@ class PlainDisplay:
         """Do nothing: every line is already out."""
 
     def _ended(self, number: int, run: PlannedRun, how: str) -> None:
-        seconds = self._pace.done()
-        left = f", about {clock(self._pace.left_seconds(running=False))} left" if self._pace.num_left else ""
-        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {how} {duration(seconds)}{left}")
+        left = f", about {clock(self._pace.left_seconds)} left" if self._pace.num_left else ""
+        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {how}{left}")
 
     def _write(self, *lines: str) -> None:
         for line in lines:
@@ -156,9 +169,7 @@ class RichDisplay:
         """Show the run in the live line."""
         self._line.pace.start()
         self._line.number, self._line.name, self._line.resumes = number, one_line(run.name), resumes
-        if self._live is None:
-            self._live = Live(self._line, console=self.console, refresh_per_second=1, transient=True)
-            self._live.start(refresh=True)
+        self._go_live()
 
     def done(self, number: int, run: PlannedRun) -> None:
         """Print the run above the live line."""
@@ -167,6 +178,16 @@ class RichDisplay:
     def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
         """Print the run above the live line, as one without a result."""
         self._print_run(number, run, ("✗ ", "red"), f"{outcome} after {duration(self._line.pace.done())}")
+
+    def passed(self, number: int, run: PlannedRun, outcome: str) -> None:
+        """Print the run above the live line."""
+        self._line.pace.done()
+        self._print_run(number, run, ("· ", "dim"), outcome)
+
+    def wait(self, runs: Sequence[PlannedRun]) -> None:
+        """Say so in the live line."""
+        self._line.number, self._line.name, self._line.resumes = 0, waiting(runs), False
+        self._go_live()
 
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Print verdict, table and notes."""
@@ -185,6 +206,11 @@ class RichDisplay:
             self._live.stop()
             self._live = None
 
+    def _go_live(self) -> None:
+        if self._live is None:
+            self._live = Live(self._line, console=self.console, refresh_per_second=1, transient=True)
+            self._live.start(refresh=True)
+
     def _print_run(self, number: int, run: PlannedRun, mark: tuple[str, str], outcome: str) -> None:
         width = len(str(self._line.num_runs))
         line = Text.assemble(mark, (f"{number:{width}}/{self._line.num_runs} ", "dim"), one_line(run.name), (f"  {outcome}", "dim"))
@@ -198,6 +224,7 @@ class LiveLine:
         self.pace = Pace()
         self.num_runs = 0
         self.number = 0
+        """Of the run under way; 0 without one."""
         self.name = ""
         self.resumes = False
 
@@ -208,10 +235,11 @@ class LiveLine:
     def line(self, width: int) -> Text:
         """Return the run under way, the time so far and the time to come, in at most `width` cells."""
         empty = Text()
-        left = self.pace.left_seconds(running=True)
+        numbers = [Text(f"run {self.number} of {self.num_runs}", "cyan"), Text(f"{self.number}/{self.num_runs}", "cyan")]
+        left = self.pace.left_seconds
         text = fit(
             [
-                [Text(f"run {self.number} of {self.num_runs}", "cyan"), Text(f"{self.number}/{self.num_runs}", "cyan")],
+                numbers if self.number else [empty],
                 [Text(self.name, "bold")],
                 [Text("goes on", "dim") if self.resumes else empty, empty],
                 [Text(f"elapsed {clock(self.pace.elapsed_seconds)}"), Text(clock(self.pace.elapsed_seconds)), empty],
@@ -228,6 +256,12 @@ def _wrote(paths: Sequence[Path]) -> str:
     pictures = [path for path in paths if path.suffix == ".png"]
     named = [one_line(str(path)) for path in paths if path.suffix != ".png"]
     return f"wrote {', '.join(named)} and {len(pictures)} picture{'s' if len(pictures) != 1 else ''} in plots"
+
+
+def waiting(runs: Sequence[PlannedRun]) -> str:
+    """Return what is waited for, in words."""
+    more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+    return f"waits for {one_line(runs[0].name)}{more}, which other processes train"
 
 
 def summary_of(num_runs: int, num_present: int) -> str:

@@ -10,11 +10,12 @@ from shards.errors import ConfigurationError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompareOptions:
-    """Train under several schedulers and seeds, one run after another, and tell what of the differences is more than chance.
+    """Train under several schedulers and seeds, and tell what of the differences is more than chance.
 
     Besides the options below: --config FILE and any --section.field VALUE of engine/train.py (python engine/train.py --help lists them),
     for all runs alike; of a file, run.* and scheduler.name are passed over. What a scheduler has no use for is left out of its runs.
-    Stopped at any point the same command goes on; runs that are finished stay. A variant of which a run diverges is left out of the
+    Stopped at any point the same command goes on; runs that are finished stay. Started more than once at a time, once per GPU with
+    CUDA_VISIBLE_DEVICES for example, it shares the runs among the processes. A variant of which a run diverges is left out of the
     report, which says so. Exit codes: 0 done, 1 runs diverged (the others are compared), 2 wrong arguments or configuration, 3 bad data,
     4 bad checkpoint or weights, 75 stopped by a signal.
     """

@@ -19,6 +19,9 @@ from shards.command import one_line
 from shards.errors import DataError, DivergenceError
 from shards.storage.lock import lock_folder
 
+_PATIENCE_SECONDS = 600.0
+"""For another process that writes the report."""
+
 
 def run_comparison(options: CompareOptions, settings: Settings) -> None:
     """Train what is not there yet, and write the report.
@@ -37,14 +40,15 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         check_libraries(run.config.loss.balancer)
     data = _data_of(plan)
     display = open_display()
-    with lock_folder(options.out, work="comparison"):
-        try:
-            lost = without_results(train_all(plan, display, data))
-        finally:
-            display.close()
-        plan = plan.without(lost)
-        if not plan.variants:
-            raise DivergenceError(f"{'; '.join(lost.values())}; nothing is left to compare")
+    try:
+        lost = without_results(train_all(plan, display, data))
+    finally:
+        display.close()
+    plan = plan.without(lost)
+    if not plan.variants:
+        raise DivergenceError(f"{'; '.join(lost.values())}; nothing is left to compare")
+    # Processes that share the runs come to their end at the same time; each writes the report, one after another.
+    with lock_folder(options.out, work="comparison", wait_seconds=_PATIENCE_SECONDS):
         findings = assess(plan, read_results(plan), options.metric, options.bootstrap, lost=tuple(lost.values()))
         first_runs = {variant.name: next(run for run in plan.runs if run.variant == variant) for variant in plan.variants}
         masks = {variant.name: drawn_masks(first_runs[variant.name]) for variant in findings.variants if variant.drops}

@@ -60,11 +60,37 @@ def lock_folder(
     try:
         yield
     finally:
-        with suppress(OSError):
-            # Removed while it is held: whoever opened it meanwhile sees that it is another file by now.
-            if _is_still_at(path, descriptor):
-                path.unlink()
-        os.close(descriptor)
+        _release(path, descriptor)
+
+
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Take a lock for the length of the block if no other process has it, and give whether it was taken.
+
+    Args:
+        path: The lock's file; it is made with its folder, and removed at the end.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(path)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            _release(path, descriptor)
+
+
+def _release(path: Path, descriptor: int) -> None:
+    with suppress(OSError):
+        # Removed while it is held: whoever opened it meanwhile sees that it is another file by now.
+        if _is_still_at(path, descriptor):
+            path.unlink()
+    os.close(descriptor)
 
 
 def _acquire(path: Path) -> int | None:

@@ -12,7 +12,7 @@ from shards.manifest import load_manifest
 from tests.conftest import pack, write_celeba
 from tests.faults.conftest import eventually
 from tests.integration.conftest import flags, records, results
-from tests.launch import TRAIN
+from tests.launch import TRAIN, stands_still
 
 SHARD = "train-000001.tar"
 OPTIONS = {"train__epochs": 3}
@@ -29,10 +29,6 @@ Trainer._run_step = held
 """
 # Every shard has to be opened again and again, as in a data set of very many.
 FEW_OPEN = "from engine.pipeline import source; source.MAX_OPEN_SHARDS = 1\n"
-
-
-def stands_still(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def keys_in(folder: Path, shard: str) -> list[str]:

@@ -82,6 +82,21 @@ def test_what_cannot_be_used_is_told_before_any_work(tmp_path, monkeypatch):
         check_folder(tmp_path / "new" / "run", "refuse")
 
 
+def test_what_a_killed_process_was_writing_is_the_runs_own(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("records.jsonl", ".config.yaml.12.tmp", ".report.html.345.tmp", ".model.safetensors.tmp", ".predictions.npz.tmp"):
+        (run / name).touch()
+    with own_folder(run, "replace"):
+        assert os.listdir(run) == [".lock"]
+    (run / "records.jsonl").touch()
+    for foreign in (".notes.txt.tmp", "config.yaml.tmp", ".config.yaml"):
+        (run / foreign).touch()
+        with pytest.raises(ConfigurationError, match=rf"holds '{foreign}', which no run wrote"):
+            check_folder(run, "replace")
+        (run / foreign).unlink()
+
+
 def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
     def missing(*_):
         raise OSError(38, "Function not implemented")

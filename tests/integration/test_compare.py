@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import pytest
 
@@ -9,10 +10,22 @@ from engine.compare.command import compare
 from engine.loop import trainer as trainer_module
 from shards.errors import ConfigurationError, DataError, DivergenceError, Interrupted
 from tests.conftest import pack, write_celeba
-from tests.integration.conftest import SMALL
-from tests.launch import Nursery, light_vgg11, wait_for
+from tests.integration.conftest import SMALL, records
+from tests.launch import Nursery, light_vgg11, stands_still, wait_for
 
 COMPARE = "import engine.compare.command; engine.compare.command.main()"
+# Stands still in the middle of its first run.
+HELD = """
+import os, signal
+from engine.loop.trainer import Trainer
+go_on = Trainer._run_step
+def held(self, epoch, step, *rest):
+    if step == 2:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        Trainer._run_step = go_on
+    go_on(self, epoch, step, *rest)
+Trainer._run_step = held
+"""
 TASKS = ("Young", "Bald")
 
 
@@ -192,3 +205,56 @@ def test_a_signal_ends_it_with_75_and_the_same_command_goes_on(shards, tmp_path)
         nursery.close()
     assert "run 1/2 mtl seed 0: goes on" in told
     assert "run 2/2 dst seed 0: starts" in told
+
+
+@pytest.fixture
+def shared(shards, tmp_path):
+    """Two processes at one comparison, ended: the first is held in the middle of dst until the second has nothing left to do."""
+    nursery = Nursery(tmp_path)
+    command = words(shards, tmp_path / "out", "--schedulers", "dst", "static", "mtl", "--seeds", "1")
+
+    def share(number):
+        first = nursery.start(command, program=HELD + COMPARE)
+        while not stands_still(first.pid):
+            assert first.poll(0.02) is None, first.communicate()
+        second = nursery.start(command, program=COMPARE)
+        while "waits for" not in second.communicate()[0]:
+            assert second.poll(0.02) is None, second.communicate()
+        first.send_signal(number)
+        return first.finish(timeout=120), second.finish(timeout=120)
+
+    yield share
+    nursery.close()
+
+
+def check_shared(out, finished, *, taken_over):
+    """Each run was trained once, the one that was taken over by two processes, and all as in a comparison in one process."""
+    original = {variant["name"]: variant for variant in json.loads((finished / "results.json").read_text())["variants"]}
+    for variant in json.loads((out / "results.json").read_text())["variants"]:
+        name = variant["name"]
+        assert not (out / f"runs/{name}/seed-0.lock").exists()
+        kinds = [line["record"] for line in records(out / f"runs/{name}/seed-0")]
+        assert kinds.count("RunRecord") == (2 if name == taken_over else 1)
+        (value,) = variant["overall"]["measures"]["balanced_accuracy"]["values"]
+        assert value == pytest.approx(original[name]["overall"]["measures"]["balanced_accuracy"]["values"][0], abs=1e-9)
+
+
+def test_processes_share_the_runs(finished, shared, tmp_path):
+    (code, told, errors), (other_code, told_by_other, other_errors) = shared(signal.SIGCONT)
+    assert (code, errors, other_code, other_errors) == (0, "", 0, "")
+    assert "run 1/3 dst seed 0: done in" in told
+    assert "run 2/3 mtl seed 0: trained by another process" in told
+    assert "run 2/3 mtl seed 0: done in" in told_by_other
+    # static takes its weights from the run of dst.
+    assert "waits for dst seed 0 and 1 more, which other processes train" in told_by_other
+    assert "run 1/3 dst seed 0: trained by another process" in told_by_other
+    assert told.splitlines()[-6:] == told_by_other.splitlines()[-6:]
+    check_shared(tmp_path / "out", finished, taken_over=None)
+
+
+def test_the_run_of_a_process_that_dies_is_taken_over(finished, shared, tmp_path):
+    (code, _, _), (other_code, told, errors) = shared(signal.SIGKILL)
+    assert (code, other_code, errors) == (-signal.SIGKILL, 0, "")
+    assert "run 1/3 dst seed 0: goes on" in told
+    assert "run 3/3 static seed 0: done in" in told
+    check_shared(tmp_path / "out", finished, taken_over="dst")

@@ -1,8 +1,11 @@
+from contextlib import ExitStack
+
 import pytest
 
 from engine.compare.campaign import LostRun, train_all, without_results
 from engine.compare.execute import Executor
 from shards.errors import ConfigurationError, DivergenceError, Interrupted
+from shards.storage.lock import try_lock
 from tests.unit.compare.runs import DATA, TASKS, plan_of, write_run
 
 
@@ -23,6 +26,11 @@ class Notes:
 
     def failed(self, number, run, outcome):
         self.told.append(f"{number} {run.name} {outcome}")
+
+    passed = failed
+
+    def wait(self, runs):
+        self.told.append(f"waits for {', '.join(run.name for run in runs)}")
 
 
 @pytest.fixture
@@ -126,7 +134,62 @@ def test_a_run_that_diverges_is_lost_with_those_that_need_it_and_the_others_go_o
     unstable.plan = None
     notes, plan = Notes(), plan_of(tmp_path / "out", "--schedulers", "static", "dst", "mtl", "--seeds", "2")[1]
     assert train_all(plan, notes, DATA) == expected
-    assert notes.told == ["5 of 6", "6 static seed 1 starts", "6 static seed 1 left out"]
+    assert notes.told == ["5 of 6", "6 static seed 1 left out"]
+    assert not plan.runs[5].config.run.dir.exists()
+
+
+class Other(Notes):
+    """Another process at work on the same runs: it takes some of them before this one begins, and ends them while this one waits.
+
+    Args:
+        plan: The comparison.
+        ends: Names of its runs -> how it leaves them: `finished`, `unfinished`, or why they diverged.
+    """
+
+    def __init__(self, plan, ends):
+        super().__init__()
+        self._held = ExitStack()
+        self._runs = [(run, ends[run.name]) for run in plan.runs if run.name in ends]
+        for run, _ in self._runs:
+            folder = run.config.run.dir
+            assert self._held.enter_context(try_lock(folder.with_name(f"{folder.name}.lock")))
+
+    def wait(self, runs):
+        super().wait(runs)
+        for run, end in self._runs:
+            write_run(run, TASKS, finished=end == "finished", diverged=None if end in ("finished", "unfinished") else end)
+        self._held.close()
+
+
+def test_runs_that_another_process_trains_are_left_to_it_and_taken_over_when_it_dies(plan, trained):
+    first, second, third, fourth = plan.runs
+    other = Other(plan, {first.name: "finished", second.name: "unfinished", fourth.name: "epoch 0, step 3"})
+    assert train_all(plan, other, DATA) == [LostRun(run=fourth, reason="epoch 0, step 3")]
+    assert [(config.run.dir, config.run.if_exists) for config in trained] == [
+        (third.config.run.dir, "refuse"),
+        (second.config.run.dir, "resume"),
+    ]
+    assert other.told == [
+        "0 of 4",
+        "3 mtl seed 1 starts",
+        "3 mtl seed 1 done",
+        "waits for mtl seed 0, dst seed 0, dst seed 1",
+        "1 mtl seed 0 trained by another process",
+        "2 dst seed 0 goes on",
+        "2 dst seed 0 done",
+        "4 dst seed 1 diverged in another process",
+    ]
+    assert not list(first.config.run.dir.parent.glob("*.lock"))
+
+
+@pytest.mark.parametrize(("end", "then"), [("finished", "starts"), ("epoch 0, step 3", "left out")])
+def test_static_waits_for_the_run_of_another_process_whose_mean_p_it_takes(tmp_path, monkeypatch, end, then):
+    _, plan = plan_of(tmp_path / "out", "--schedulers", "static", "dst", "--seeds", "1")
+    monkeypatch.setattr(Executor, "execute", lambda *_: None)
+    other = Other(plan, {"dst seed 0": end})
+    train_all(plan, other, DATA)
+    assert other.told[1] == "waits for dst seed 0, static seed 0"
+    assert other.told[3] == f"2 static seed 0 {then}"
 
 
 def test_what_was_lost_in_words(plan):

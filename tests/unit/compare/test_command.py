@@ -43,12 +43,17 @@ def test_runs_of_other_variants_are_left_alone(finished):
     assert [path.name for path in (finished / "plots").iterdir()] == ["val.png"]
 
 
-def test_two_comparisons_in_one_folder_are_refused(finished):
+def test_one_process_at_a_time_writes_the_report(finished, monkeypatch):
+    from engine.compare import session
+
+    monkeypatch.setattr(session, "_PATIENCE_SECONDS", 0.1)
     with (
         lock_folder(finished, work="comparison"),
         pytest.raises(ConfigurationError, match=rf"another comparison \(process {os.getpid()}\)"),
     ):
         call(finished, *WORDS)
+    call(finished, *WORDS)
+    assert (finished / "report.md").exists()
 
 
 def test_a_launcher_is_refused(finished, monkeypatch):

@@ -23,14 +23,17 @@ def found():
 
 
 def tell(display, runs):
-    """What a comparison says of four runs, the first of which is there, and the last of which diverges."""
-    display.begin(4, num_present=1)
+    """What a comparison says of five runs: the first is there, the fourth diverges, and another process trains the last."""
+    display.begin(5, num_present=1)
     display.start(2, runs[1], resumes=True)
     display.done(2, runs[1])
     display.start(3, runs[2], resumes=False)
     display.done(3, runs[2])
     display.start(4, runs[2], resumes=False)
     display.failed(4, runs[2], "diverged")
+    for _ in range(2):
+        display.wait(runs)
+    display.passed(5, runs[1], "trained by another process")
     display.close()
     display.end(found(), [Path("out/results.json"), Path("out/report.html"), Path("out/plots/val.png")])
 
@@ -38,12 +41,14 @@ def tell(display, runs):
 def test_plain_lines(runs, capsys):
     tell(PlainDisplay(), runs)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["4 runs, 1 of them present", "run 2/4 stl seed 0 [red]\\x1b[31mx: goes on"]
-    assert lines[2].startswith("run 2/4 stl seed 0 [red]\\x1b[31mx: done in 0.0 s, about 0:00 left")
-    assert lines[3] == "run 3/4 mtl seed 0: starts"
-    assert lines[4] == "run 3/4 mtl seed 0: done in 0.0 s, about 0:00 left"
-    assert lines[5:7] == ["run 4/4 mtl seed 0: starts", "run 4/4 mtl seed 0: diverged after 0.0 s"]
-    assert lines[7].startswith("Over 3 seeds dst does not differ from mtl beyond chance")
+    assert lines[:2] == ["5 runs, 1 of them present", "run 2/5 stl seed 0 [red]\\x1b[31mx: goes on"]
+    assert lines[2].startswith("run 2/5 stl seed 0 [red]\\x1b[31mx: done in 0.0 s, about 0:00 left")
+    assert lines[3] == "run 3/5 mtl seed 0: starts"
+    assert lines[4] == "run 3/5 mtl seed 0: done in 0.0 s, about 0:00 left"
+    assert lines[5:7] == ["run 4/5 mtl seed 0: starts", "run 4/5 mtl seed 0: diverged after 0.0 s, about 0:00 left"]
+    assert lines[7] == "waits for stl seed 0 Young and 2 more, which other processes train"
+    assert lines[8] == "run 5/5 stl seed 0 [red]\\x1b[31mx: trained by another process"
+    assert lines[9].startswith("Over 3 seeds dst does not differ from mtl beyond chance")
     heads = next(line for line in lines if line.startswith("variant"))
     best = next(line for line in lines if line.startswith("dst"))
     assert heads.split() == [
@@ -68,24 +73,27 @@ def test_a_terminal_shows_the_same_without_markup_of_names(runs):
     stream = io.StringIO()
     tell(RichDisplay(Console(file=stream, width=100, force_terminal=True, color_system=None, legacy_windows=False)), runs)
     text = stream.getvalue()
-    runs_told = ("stl seed 0 [red]\\x1b[31mx", "✓ 3/4 mtl seed 0", "✗ 4/4 mtl seed 0  diverged after")
+    runs_told = ("stl seed 0 [red]\\x1b[31mx", "✓ 3/5 mtl seed 0", "✗ 4/5 mtl seed 0  diverged after", "· 5/5 stl seed 0")
     for part in (*runs_told, "Over 3 seeds", "0.900 ± 0.010", "out/report.html"):
         assert part in text, part
     assert "\x1b[31m" not in text
 
 
 def test_the_pace_is_that_of_the_runs_so_far():
-    times = iter([0.0, 10.0, 30.0, 30.0, 35.0, 90.0])
+    times = iter([0.0, 10.0, 30.0, 30.0, 40.0, 90.0, 100.0, 100.0])
     pace = Pace(lambda: next(times))
-    pace.begin(3)
-    assert pace.left_seconds(running=False) is None
+    pace.begin(4)
+    assert pace.left_seconds is None
     pace.start()
     assert pace.done() == 20.0
-    assert pace.left_seconds(running=False) == 40.0
-    pace.start()
-    # 5 seconds into the second run, and far longer in it than the first one took.
-    assert pace.left_seconds(running=True) == 35.0
-    assert pace.left_seconds(running=True) == 20.0
+    # Three more of 30 seconds each, 10 for what came before the first included.
+    assert pace.left_seconds == 90.0
+    # 10 seconds into the second run, and far longer in it than the first one took.
+    assert pace.left_seconds == 80.0
+    assert pace.left_seconds == 60.0
+    # Another process has ended one.
+    pace.done()
+    assert pace.left_seconds == 100.0
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 120])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shards.errors import ConfigurationError
-from shards.storage.lock import LOCK, lock, lock_folder
+from shards.storage.lock import LOCK, lock, lock_folder, try_lock
 
 # Takes the lock, says so, and keeps it until its standard input ends.
 HOLDER = """
@@ -60,6 +60,20 @@ def test_a_patient_process_gets_it_after_the_owner(holder, tmp_path, monkeypatch
 def test_patience_ends(holder, tmp_path):
     with pytest.raises(ConfigurationError, match=rf"process {holder.pid}"):
         lock_folder(tmp_path / "set", wait_seconds=0.3).__enter__()
+
+
+def test_trying_takes_it_only_if_nobody_has_it(holder, tmp_path):
+    path = tmp_path / "set" / LOCK
+    with try_lock(path) as taken:
+        assert not taken
+    assert path.exists()
+    holder.communicate()
+    with try_lock(path) as taken, try_lock(path) as taken_twice:
+        assert (taken, taken_twice) == (True, False)
+    assert not path.exists()
+    with pytest.raises(ConfigurationError, match=r"set/.lock/x: cannot be written \(File exists\)"):
+        path.touch()
+        try_lock(path / "x").__enter__()
 
 
 def test_another_ones_lock_is_not_removed(tmp_path):
