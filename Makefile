@@ -25,8 +25,9 @@ $(DEMO)/faces/list_attr_celeba.txt: | $(INSTALLED)
 	tools/make_faces $(DEMO)/faces --num-images 4000 --seed 0
 
 test: $(INSTALLED)
-	# Two at a time: most tests wait for a process of their own. A file's tests stay together, for what they share.
-	pytest -n 2 --dist loadfile
+	# Two at a time: most tests wait for a process of their own. A file's tests stay together, for what they share. One thread each: torch's
+	# threads wait for each other in a loop, which takes the other's core.
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	ruff check

@@ -439,7 +439,13 @@ class ReportConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Train multitask heads on face shards under a task scheduler."""
+    """Train multitask heads on face shards under a task scheduler.
+
+    Besides the options below: --config FILE takes settings from a YAML file (configs/ has some); it may be given more than once, a later
+    file wins over an earlier one, and flags win over files. --debug shows the traceback of an error. Exit codes: 0 done, 1 training
+    diverged or a process was lost, 2 wrong arguments or configuration, 3 bad data, 4 bad checkpoint or weights, 75 stopped by a signal and
+    resumable.
+    """
 
     run: RunConfig
     data: DataConfig

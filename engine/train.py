@@ -6,7 +6,6 @@ import signal
 import sys
 
 from engine.command_line import parse
-from engine.run import run
 from shards.command import DEBUG_FLAG, with_exit_code
 from shards.errors import DataError, DropstreamError, RankLostError
 
@@ -23,7 +22,11 @@ def main() -> None:
 
 def _train() -> None:
     try:
-        run(parse([argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]))
+        config = parse([argument for argument in sys.argv[1:] if argument != DEBUG_FLAG])
+        # Imported here: neither help nor a wrong option waits for torch.
+        from engine.run import run
+
+        run(config)
     except DropstreamError as error:
         # All ranks find the same mistake, and one of each machine tells it, because folders are a machine's own; a damaged sample or a
         # lost rank may be known to any one of them.

@@ -9,6 +9,7 @@ import simplejpeg
 from hypothesis import settings
 
 from shards.packing.pack import PackOptions, make_shards
+from shards.packing.runner.pool import warm_up
 from tests.s3 import s3, s3_folder, s3_server  # noqa: F401 (fixtures)
 
 # The same examples in every run, and none that fails because the machine is busy.
@@ -55,6 +56,12 @@ def pack(source: Path, out: Path, **options) -> Path:
     images, attributes = str(source / "img_align_celeba"), str(source / "list_attr_celeba.txt")
     make_shards(PackOptions(images=images, attributes=attributes, out=str(out), **(defaults | options)))
     return out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server() -> None:
+    """A process has one fork server. Started by whoever packs first it would have no torch, and every loading process would import it."""
+    warm_up("engine.pipeline.torch_stream")
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,6 @@ def drawn_masks(run: PlannedRun) -> NDArray[np.bool_]:
         # A task without a label in the batch is drawn and yet not trained.
         if (np.array(record.active) & ~masks[epoch, step]).any():
             raise DataError(
-                f"{folder}: in epoch {epoch}, step {step} other tasks were trained than its P and seed give; train the run anew"
+                f"{folder}: in epoch {epoch + 1}, step {step + 1} other tasks were trained than its P and seed give; train the run anew"
             )
     return masks.reshape(-1, len(history.run.tasks))

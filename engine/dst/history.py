@@ -64,5 +64,5 @@ def check_losses(tasks: Sequence[str], epoch: int, losses: Sequence[float]) -> N
     for task, loss in zip(tasks, losses, strict=True):
         if not math.isfinite(loss):
             raise DivergenceError(
-                f"the mean training loss of task {task!r} in epoch {epoch} is {loss}; lower optimizer.lr or check the data"
+                f"the mean training loss of task {task!r} in epoch {epoch + 1} is {loss}; lower optimizer.lr or check the data"
             )

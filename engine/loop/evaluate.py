@@ -78,7 +78,7 @@ def evaluate(parts: Parts, loader: Loader, *, split: str, epoch: int, should_sto
     finite = logits.isfinite().all(0).tolist()
     if not all(finite):
         raise DivergenceError(
-            f"epoch {epoch}: the model's {split} output for task {tasks[finite.index(False)]!r} is not finite; lower optimizer.lr"
+            f"epoch {epoch + 1}: the model's {split} output for task {tasks[finite.index(False)]!r} is not finite; lower optimizer.lr"
         )
     total = int(accelerator.reduce(torch.tensor(num_samples, device=accelerator.device)).item())
     parts.thresholds.see(split, logits, labels)

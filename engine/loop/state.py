@@ -23,6 +23,14 @@ class Position:
     step: int = 0
     """Step inside the epoch; equal to the number of steps when only the epoch's end is to be done."""
 
+    def in_words(self) -> str:
+        """Return how much has been done.
+
+        >>> Position(epoch=1, step=12).in_words()
+        '1 epoch and 12 steps'
+        """
+        return f"{self.epoch} epoch{'s' if self.epoch != 1 else ''} and {self.step} step{'s' if self.step != 1 else ''}"
+
 
 def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapshot:
     """Return everything a run needs to go on as if it had never stopped. A collective call: every rank takes part.
@@ -98,10 +106,10 @@ def check_same_position(parts: Parts, position: Position) -> None:
     found = parts.accelerator.gather(own).tolist()
     other = next((rank for rank, place in enumerate(found) if place != found[0]), None)
     if other is not None:
-        (epoch, step), (its_epoch, its_step) = found[0], found[other]
+        first, its = (Position(epoch=epoch, step=step).in_words() for epoch, step in (found[0], found[other]))
         raise ConfigurationError(
-            f"run.dir {parts.run_dir}: process 0 finds a checkpoint of epoch {epoch}, step {step} there, and process {other} of epoch "
-            f"{its_epoch}, step {its_step}; name a folder that all processes have in common"
+            f"run.dir {parts.run_dir}: process 0 goes on after {first}, and process {other} after {its}; "
+            "name a folder that all processes have in common"
         )
 
 

@@ -195,7 +195,7 @@ class Trainer:
         self._checkpoint()
         self._emit_end("stopped")
         raise Interrupted(
-            f"stopped by a signal in epoch {self.position.epoch} after {self.position.step} of {self.steps_per_epoch} steps; "
+            f"stopped by a signal after {self.position.in_words()}; "
             f"go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
         )
 
@@ -231,7 +231,7 @@ class Trainer:
             named = ", ".join(self._parts.key_of(sample) for sample in ids[:_MOST_KEYS])
             keys = f"{named} and {len(ids) - _MOST_KEYS} more" if len(ids) > _MOST_KEYS else named
             raise DivergenceError(
-                f"epoch {epoch}, step {step}: the loss or gradient of task {tasks} is not finite in the batch of {keys}; lower "
+                f"epoch {epoch + 1}, step {step + 1}: the loss or gradient of task {tasks} is not finite in the batch of {keys}; lower "
                 "optimizer.lr, use bf16 instead of fp16, or check these samples"
             )
 

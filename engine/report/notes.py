@@ -19,12 +19,12 @@ MOST_NAMES = 5
 
 def notes(history: RunHistory) -> tuple[str, ...]:
     """Return the sentences that hold for this run; names in them are free of control characters."""
-    evaluations = history.split("test") or history.split("val")
+    latest = [records[-1] for split in ("test", "val") if (records := history.split(split))]
     return (
         *_progress(history),
-        *(_against_majority(evaluations[-1]) if evaluations else ()),
-        *(_undefined(evaluations[-1]) if evaluations else ()),
-        *(_thresholds(evaluations[-1]) if evaluations else ()),
+        *(note for record in latest[:1] for note in _against_majority(record)),
+        *(note for record in latest for note in _undefined(record)),
+        *(note for record in latest[:1] for note in _thresholds(record)),
         *_dropping(history),
         *_best_epoch(history),
         *_skipped(history),

@@ -95,7 +95,7 @@ def test_f28_it_stops_in_words_and_nothing_but_the_failed_head_is_harmed(shards,
     where = {"model__train_from": "heads", "features__dir": tmp_path / "features"} if kind == "features" else {}
     order = Order(ids=ShardDataset(shards).split_range("train"), batch_size=8, seed=0, shuffle="global", drop_last=True)
     keys = ", ".join(ShardDataset(shards).key(sample) for sample in order.batch(BAD_EPOCH, BAD_STEP)[:5].tolist())
-    message = rf"epoch 1, step 2: the loss or gradient of task 'Bald' is not finite in the batch of {keys} and 3 more; lower optimizer.lr"
+    message = rf"epoch 2, step 3: the loss or gradient of task 'Bald' is not finite in the batch of {keys} and 3 more; lower optimizer.lr"
     with pytest.raises(DivergenceError, match=message):
         train(shards, tmp_path / "run", **(SHARED | options | where))
     module = trainers[0]._parts.module

@@ -81,7 +81,7 @@ def test_a_signal_stops_with_75_and_the_resumed_run_is_the_same(shards, tmp_path
     process.send_signal(number)
     code, _, err = finish(process)
     assert code == 75
-    assert err.startswith("error: stopped by a signal in epoch ")
+    assert err.startswith("error: stopped by a signal after ")
     assert len(err.splitlines()) == 1
     assert finish(start(PLAIN, flags(shards, tmp_path / "run", run__if_exists="resume", **options)))[0] == 0
     assert results(records(tmp_path / "run")) == results(records(whole))

@@ -278,7 +278,7 @@ def test_what_cannot_work_is_refused_in_words_and_leaves_nothing(shards, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"report__every": 1}, "epoch 0, step 1: the loss or gradient of task"),
+        ({"report__every": 1}, "epoch 1, step 2: the loss or gradient of task"),
         ({"report__every": 100, "train__checkpoint_every": 3}, "holds values that are not finite|the loss or gradient of task"),
         ({"train__batch_size": 52, "train__micro_batch_size": 8}, "output for task 'Young' is not finite"),
     ],

@@ -33,6 +33,10 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path):
     assert config.data.tasks == ("Young", "Bald")
     assert config.model.channels_last is False
     assert parse(["--config", str(path), *NEEDED, "--data.tasks", "Bangs"]).data.tasks == ("Bangs",)
+    later = tmp_path / "later.yaml"
+    later.write_text("train: {epochs: 4}")
+    config = parse(["--config", str(path), "--config", str(later), *NEEDED])
+    assert (config.train.epochs, config.train.micro_batch_size) == (4, 4)
 
 
 def test_the_resolved_configuration_reads_back_equal(tmp_path):

@@ -43,7 +43,7 @@ def test_a_run_that_trained_otherwise_is_told(tmp_path):
     write_run(plan.runs[0], TASKS)
     change_record(plan.runs[0], EpochRecord, probabilities=(0.001, 0.001))
     change_record(plan.runs[0], StepRecord, active=(True, True))
-    with pytest.raises(DataError, match=r"random/seed-0: in epoch 0, step 3 other tasks were trained than its P and seed give"):
+    with pytest.raises(DataError, match=r"random/seed-0: in epoch 1, step 4 other tasks were trained than its P and seed give"):
         drawn_masks(plan.runs[0])
 
 

@@ -30,7 +30,7 @@ def test_epochs_must_be_observed_in_turn():
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_names_its_task_and_is_not_kept(value):
     built = history()
-    with pytest.raises(DivergenceError, match=f"task 'b' in epoch 1 is {value}; lower optimizer.lr"):
+    with pytest.raises(DivergenceError, match=f"task 'b' in epoch 2 is {value}; lower optimizer.lr"):
         built.observe(1, (0.1, value))
     assert built.state_dict() == history().state_dict()
 

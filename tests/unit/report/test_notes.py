@@ -22,6 +22,10 @@ def test_constant_and_unlabelled_tasks_are_named(make):
     assert "task Wearing_Hat is constant on test: no balanced accuracy" in notes(history)
     both = make.history(make.run, make.replace(make.eval, metrics=(make.replace(make.constant, task="Young"), make.constant)), make.end)
     assert "tasks Young, Wearing_Hat are constant on val: no balanced accuracy" in notes(both)
+    # Of val too where test has both classes: without it the curve of that task stays empty.
+    only_val = make.replace(make.eval, metrics=(make.metrics, make.constant))
+    test = make.replace(make.eval, split="test", metrics=(make.metrics, make.metrics))
+    assert notes(make.history(make.run, only_val, test, make.end))[1:] == ("task Wearing_Hat is constant on val: no balanced accuracy",)
 
 
 def test_chosen_thresholds_are_told(make):
