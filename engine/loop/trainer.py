@@ -195,8 +195,7 @@ class Trainer:
         self._checkpoint()
         self._emit_end("stopped")
         raise Interrupted(
-            f"stopped by a signal after {self.position.in_words()}; "
-            f"go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
+            f"stopped by a signal after {self.position.in_words()}; go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
         )
 
     def _checkpoint(self) -> None:
