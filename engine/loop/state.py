@@ -26,10 +26,12 @@ class Position:
     def in_words(self) -> str:
         """Return how much has been done.
 
-        >>> Position(epoch=1, step=12).in_words()
-        '1 epoch and 12 steps'
+        >>> Position(epoch=1, step=12).in_words(), Position(epoch=2).in_words(), Position().in_words()
+        ('1 epoch and 12 steps', '2 epochs', '0 steps')
         """
-        return f"{self.epoch} epoch{'s' if self.epoch != 1 else ''} and {self.step} step{'s' if self.step != 1 else ''}"
+        epochs = [f"{self.epoch} epoch{'s' if self.epoch != 1 else ''}"] if self.epoch else []
+        steps = [f"{self.step} step{'s' if self.step != 1 else ''}"] if self.step or not self.epoch else []
+        return " and ".join(epochs + steps)
 
 
 def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapshot:

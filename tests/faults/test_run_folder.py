@@ -64,9 +64,9 @@ def test_ranks_that_do_not_see_one_folder_are_refused(shards, tmp_path, nursery,
     again = flags(shards, "run", run__if_exists="resume", **options)
     ends = [child.finish(120) for child in nursery.start_two(again, program)]
     assert [code for code, _, _ in ends] == [2, 2], ends
-    done = f"{num_checkpoints} epoch{'s' if num_checkpoints != 1 else ''}"
+    done = ["0 steps", "1 epoch"][num_checkpoints]
     assert ends[0][2] == (
-        f"error: run.dir run: process 0 goes on after 2 epochs and 0 steps, and process 1 after {done} and 0 steps; "
+        f"error: run.dir run: process 0 goes on after 2 epochs, and process 1 after {done}; "
         "name a folder that all processes have in common\n"
     )
     assert results(records(tmp_path / "0" / "run")) == whole

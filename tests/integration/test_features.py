@@ -10,6 +10,7 @@ from accelerate.state import AcceleratorState, PartialState
 
 from engine.command_line import parse
 from engine.loop.features.compute import FeaturePass
+from engine.loop.state import Position
 from engine.pipeline.order import Order
 from engine.report import reporter
 from engine.run import run
@@ -252,7 +253,7 @@ def test_a_run_stopped_and_resumed_on_features_is_the_same_run(shards, tmp_path,
     stops = [(0, 2), (1, 6), (2, 3)]
     stop_after(monkeypatch, list(stops))
     for epoch, step in stops:
-        with pytest.raises(Interrupted, match=f"in epoch {epoch} after {step} of 6 steps"):
+        with pytest.raises(Interrupted, match=f"stopped by a signal after {Position(epoch=epoch, step=step).in_words()};"):
             train(shards, tmp_path / "parts", run__if_exists="resume", **options)
     train(shards, tmp_path / "parts", run__if_exists="resume", **options)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")

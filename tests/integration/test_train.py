@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from engine.loop import trainer as trainer_module
 from engine.loop.metrics import split_metrics
 from engine.loop.predictions import read_predictions
+from engine.loop.state import Position
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
 from tests.conftest import ATTRIBUTES, pack, write_celeba
@@ -151,7 +152,7 @@ def stop_after(monkeypatch, stops: list[tuple[int, int]], asked: int = 1) -> Non
 def test_a_stopped_and_resumed_run_is_the_same_run(shards, tmp_path, reference, monkeypatch, stops):
     stop_after(monkeypatch, list(stops))
     for epoch, step in stops:
-        with pytest.raises(Interrupted, match=rf"in epoch {epoch} after {step} of 6 steps; go on with .*--run.if_exists resume"):
+        with pytest.raises(Interrupted, match=rf"after {Position(epoch=epoch, step=step).in_words()}; go on with .*--run.if_exists resume"):
             train(shards, tmp_path / "run", run__if_exists="resume")
     train(shards, tmp_path / "run", run__if_exists="resume")
     assert_same_run(tmp_path / "run", reference)
@@ -162,7 +163,7 @@ def test_a_stopped_and_resumed_run_is_the_same_run(shards, tmp_path, reference, 
 )
 def test_a_run_stopped_in_evaluation_is_the_same_run(shards, tmp_path, reference, monkeypatch, position, asked):
     stop_after(monkeypatch, [position], asked)
-    with pytest.raises(Interrupted, match=f"in epoch {position[0]} after {position[1]} of 6 steps"):
+    with pytest.raises(Interrupted, match=f"after {Position(epoch=position[0], step=position[1]).in_words()};"):
         train(shards, tmp_path / "run")
     train(shards, tmp_path / "run", run__if_exists="resume")
     assert_same_run(tmp_path / "run", reference)
