@@ -23,12 +23,15 @@ from engine.run_folder import CONFIG_FILE, check_folder, own_folder
 from shards.errors import ConfigurationError
 
 
-def run(config: Config, shared: Shared | None = None) -> None:
+def run(config: Config, shared: Shared | None = None) -> bool:
     """Train as configured.
 
     Args:
         config: The run.
         shared: What earlier runs of this process have built, for runs that have a frozen trunk or features in common.
+
+    Returns:
+        Whether SIGTERM or SIGINT has come when there was nothing left to stop for: the run is finished.
 
     Raises:
         DropstreamError: Whatever the user can mend; see `shards.errors`.
@@ -38,11 +41,12 @@ def run(config: Config, shared: Shared | None = None) -> None:
     data = open_data(config.data)
     _check(config, data, accelerator)
     with lost_ranks_told(accelerator):
-        _train(config, accelerator, data, shared or Shared(), started)
+        came_late = _train(config, accelerator, data, shared or Shared(), started)
     accelerator.end_training()
+    return came_late
 
 
-def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str) -> None:
+def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str) -> bool:
     if accelerator.is_main_process:
         # Features may take hours: what can be known before is told before.
         check_folder(config.run.dir, config.run.if_exists)
@@ -63,7 +67,7 @@ def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared,
             for warning in warnings(parts, data.tasks):
                 reporter.print(warning)
         emit(run_record(parts, trainer, data, started))
-        trainer.fit()
+        return trainer.fit()
 
 
 def _ignore(_record: Record) -> None:

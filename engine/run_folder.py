@@ -11,7 +11,7 @@ from engine.loop.checkpoint import CHECKPOINTS
 from engine.loop.predictions import PREDICTIONS
 from engine.loop.weights_file import WEIGHTS
 from engine.report.journal import FILE_NAME as JOURNAL
-from engine.report.outputs import REPORT_FILES
+from engine.report.outputs import REPORT_FILES, is_one_of
 from shards.errors import ConfigurationError
 from shards.storage.lock import LOCK, lock_folder
 
@@ -49,14 +49,9 @@ def check_folder(folder: Path, if_exists: IfExists) -> None:
         raise ConfigurationError(f"run.dir {folder}: is not empty; add --run.if_exists resume or replace, or name another folder")
     if names and JOURNAL not in names:
         raise ConfigurationError(f"run.dir {folder}: is not empty and holds no run; name another folder")
-    foreign = sorted(name for name in names if not _is_ours(name))
+    foreign = sorted(name for name in names if not is_one_of(name, _OURS))
     if foreign and if_exists == "replace":
         raise ConfigurationError(f"run.dir {folder}: holds {foreign[0]!r}, which no run wrote; move it, or name another folder")
-
-
-def _is_ours(name: str) -> bool:
-    # A process that was killed leaves `.NAME.tmp` or `.NAME.PID.tmp` of what it was writing.
-    return name in _OURS or (name.endswith(".tmp") and name.startswith(tuple(f".{ours}." for ours in _OURS)))
 
 
 def _names(folder: Path) -> list[str]:

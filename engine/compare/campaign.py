@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from engine.compare.console import Display
 from engine.compare.execute import Executor
@@ -12,7 +13,7 @@ from engine.compare.variant import Variant
 from engine.report.journal import read_history
 from shards.command import one_line
 from shards.errors import DivergenceError, DropstreamError, Interrupted
-from shards.storage.lock import try_lock
+from shards.storage.lock import LOCK, try_lock
 
 _POLL_SECONDS = 0.5
 
@@ -82,7 +83,11 @@ class _Campaign:
     def advance(self) -> bool:
         """End the first run that can be ended; False if other processes are at work on all of them, or on what they wait for."""
         # From the front each time, so that what others have ended meanwhile is known before the next run starts.
-        return any(self._end(number, run) for number, run in list(self._open.items()))
+        for number, run in self._open.items():
+            if self._end(number, run):
+                del self._open[number]
+                return True
+        return False
 
     def wait(self) -> None:
         """Let the other processes get on."""
@@ -90,22 +95,16 @@ class _Campaign:
         time.sleep(_POLL_SECONDS)
 
     def _end(self, number: int, run: PlannedRun) -> bool:
-        source = run.config.scheduler.weights_of
-        if any(other.config.run.dir == source for other in self._open.values()):
+        if any(_takes_mean_of(run, other) for other in self._open.values()):
             return False
-        lost = next((other.run for other in self._lost.values() if other.run.config.run.dir == source), None)
+        lost = next((other.run for other in self._lost.values() if _takes_mean_of(run, other.run)), None)
         if lost:
             self._lose(number, run, f"{lost.name}, whose mean P it would take, diverged")
             self._display.passed(number, run, "left out")
-        elif not self._train_unless_taken(number, run):
-            return False
-        del self._open[number]
-        return True
-
-    def _train_unless_taken(self, number: int, run: PlannedRun) -> bool:
-        # A lock beside the run's folder: inside, the run has one of its own.
-        with try_lock(run.config.run.dir.with_name(f"{run.config.run.dir.name}.lock")) as is_ours:
-            if not is_ours:
+            return True
+        folder = run.config.run.dir
+        with try_lock(lock_beside(folder)) as is_ours:
+            if not is_ours or _is_trained_by_itself(folder):
                 return False
             state = state_of(run, self._data)
             if state == "finished":
@@ -134,6 +133,24 @@ class _Campaign:
 
     def _lose(self, number: int, run: PlannedRun, reason: str) -> None:
         self._lost[number] = LostRun(run=run, reason=reason)
+
+
+def lock_beside(folder: Path) -> Path:
+    """Return the lock on a run for the processes of a comparison. It is taken before the run's folder is made and looked into."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _is_trained_by_itself(folder: Path) -> bool:
+    """Tell whether `engine/train.py` is at work in a run's folder, or a process that has just been killed still holds it."""
+    if not (folder / LOCK).exists():
+        return False
+    with try_lock(folder / LOCK) as is_free:
+        return not is_free
+
+
+def _takes_mean_of(run: PlannedRun, other: PlannedRun) -> bool:
+    source = run.config.scheduler.weights_of
+    return source is not None and other is not run and other.config.run.dir.resolve() == source.resolve()
 
 
 def without_results(lost: Sequence[LostRun]) -> dict[Variant, str]:

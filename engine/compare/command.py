@@ -20,7 +20,7 @@ def compare(arguments: Sequence[str]) -> None:
     """
     options, settings = take_apart(arguments)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigurationError("a comparison trains its runs in one process; start tools/compare itself, without a launcher")
+        raise ConfigurationError("a comparison's runs train in one process each; start tools/compare itself, without a launcher")
     try:
         # Imported here: neither help nor a wrong option waits for torch.
         from engine.compare.session import run_comparison

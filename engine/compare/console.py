@@ -1,8 +1,7 @@
 """What the user sees while a comparison trains: one live line on a terminal, plain lines elsewhere."""
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from engine.compare.closing import closing_table, plain_lines, rich_table
 from engine.compare.findings import Findings
+from engine.compare.pace import Pace
 from engine.compare.plan import PlannedRun
 from engine.compare.verdict import notes, verdict
 from engine.report.live import fit
@@ -48,53 +48,6 @@ class Display(Protocol):
         """Leave the screen as it should stay."""
 
 
-class Pace:
-    """How fast the runs end, and so how long the rest will take. Runs that other processes train at the same time count as well.
-
-    Args:
-        now: A clock in seconds.
-    """
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._started = self._run_started = self._last_end = now()
-        self._num_ended = 0
-        self._num_left = 0
-
-    def begin(self, num_to_do: int) -> None:
-        """Know how many runs are to be trained."""
-        self._num_left = num_to_do
-
-    def start(self) -> None:
-        """Begin a run."""
-        self._run_started = self._now()
-
-    def done(self) -> float:
-        """End a run, and return the seconds since one has begun."""
-        self._last_end = self._now()
-        self._num_ended += 1
-        self._num_left -= 1
-        return self._last_end - self._run_started
-
-    @property
-    def elapsed_seconds(self) -> float:
-        """Return the time since the beginning."""
-        return self._now() - self._started
-
-    @property
-    def num_left(self) -> int:
-        """Return the number of runs that are not finished, the one under way included."""
-        return self._num_left
-
-    @property
-    def left_seconds(self) -> float | None:
-        """Return the expected time to the end of the last run; None before a run has ended."""
-        if not self._num_ended:
-            return None
-        each = (self._last_end - self._started) / self._num_ended
-        return max(0.0, each * self._num_left - min(each, self._now() - self._last_end))
-
-
 class PlainDisplay:
     """A log file or a pipe: whole lines only, each flushed."""
 
@@ -112,23 +65,25 @@ class PlainDisplay:
     def start(self, number: int, run: PlannedRun, *, resumes: bool) -> None:
         """Print the run's name."""
         self._pace.start()
-        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {'goes on' if resumes else 'starts'}")
+        self._waits = False
+        left = self._pace.left_seconds
+        self._tell(number, run, f"{'goes on' if resumes else 'starts'}{f', about {clock(left)} left' if left is not None else ''}")
 
     def done(self, number: int, run: PlannedRun) -> None:
         """Print how long it took, and what is left."""
-        self._ended(number, run, f"done in {duration(self._pace.done())}")
+        self._tell(number, run, f"done in {duration(self._pace.done())}")
 
     def failed(self, number: int, run: PlannedRun, outcome: str) -> None:
         """Print what became of it."""
-        self._ended(number, run, f"{outcome} after {duration(self._pace.done())}")
+        self._tell(number, run, f"{outcome} after {duration(self._pace.done())}")
 
     def passed(self, number: int, run: PlannedRun, outcome: str) -> None:
         """Print what became of it."""
-        self._pace.done()
-        self._ended(number, run, outcome)
+        self._pace.passed()
+        self._tell(number, run, outcome)
 
     def wait(self, runs: Sequence[PlannedRun]) -> None:
-        """Print it once."""
+        """Print it once until a run starts."""
         if not self._waits:
             self._write(waiting(runs))
         self._waits = True
@@ -141,9 +96,8 @@ class PlainDisplay:
     def close(self) -> None:
         """Do nothing: every line is already out."""
 
-    def _ended(self, number: int, run: PlannedRun, how: str) -> None:
-        left = f", about {clock(self._pace.left_seconds)} left" if self._pace.num_left else ""
-        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {how}{left}")
+    def _tell(self, number: int, run: PlannedRun, what: str) -> None:
+        self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {what}")
 
     def _write(self, *lines: str) -> None:
         for line in lines:
@@ -181,11 +135,12 @@ class RichDisplay:
 
     def passed(self, number: int, run: PlannedRun, outcome: str) -> None:
         """Print the run above the live line."""
-        self._line.pace.done()
+        self._line.pace.passed()
         self._print_run(number, run, ("· ", "dim"), outcome)
 
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         """Say so in the live line."""
+        self._line.pace.wait()
         self._line.number, self._line.name, self._line.resumes = 0, waiting(runs), False
         self._go_live()
 
@@ -260,8 +215,8 @@ def _wrote(paths: Sequence[Path]) -> str:
 
 def waiting(runs: Sequence[PlannedRun]) -> str:
     """Return what is waited for, in words."""
-    more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-    return f"waits for {one_line(runs[0].name)}{more}, which other processes train"
+    more = f", and {len(runs) - 1} more to go" if len(runs) > 1 else ""
+    return f"waits for {one_line(runs[0].name)}, which another process trains{more}"
 
 
 def summary_of(num_runs: int, num_present: int) -> str:

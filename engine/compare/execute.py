@@ -5,6 +5,7 @@ from accelerate.state import AcceleratorState
 from engine.assembly import Shared
 from engine.config import Config
 from engine.run import run
+from shards.errors import Interrupted
 
 
 class Executor:
@@ -17,8 +18,10 @@ class Executor:
         """Train as configured.
 
         Raises:
+            Interrupted: A signal came, though it may have come when the run was finished.
             DropstreamError: Whatever the user can mend; see `shards.errors`.
         """
         # Accelerate keeps the precision of a process's first run, and refuses another one.
         AcceleratorState._reset_state()  # noqa: SLF001 (there is no other way)
-        run(config, self._shared)
+        if run(config, self._shared):
+            raise Interrupted("a signal came at the end of the run")

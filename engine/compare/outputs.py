@@ -12,7 +12,7 @@ from engine.compare.page import page
 from engine.compare.plan import RUNS
 from engine.compare.plots import Plot
 from engine.compare.tables import make_tables
-from engine.report.outputs import write_text
+from engine.report.outputs import is_one_of, write_text
 from shards.errors import ConfigurationError, DataError
 from shards.storage.lock import LOCK
 
@@ -32,7 +32,7 @@ def check_folder(folder: Path) -> None:
         raise ConfigurationError(f"--out {str(folder)!r}: name a folder of the comparison's own, such as runs/compare")
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"--out {folder}: is not a folder; name another")
-    foreign = sorted(set(os.listdir(folder)) - set(_OURS)) if folder.is_dir() else []
+    foreign = sorted(name for name in os.listdir(folder) if not is_one_of(name, _OURS)) if folder.is_dir() else []
     if foreign and not _is_comparison(folder / _RESULTS):
         raise ConfigurationError(f"--out {folder}: holds {foreign[0]!r}, which no comparison wrote; name another folder")
 

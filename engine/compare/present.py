@@ -12,6 +12,7 @@ from engine.loop.predictions import PREDICTIONS
 from engine.report.journal import resume_history
 from engine.run_folder import CONFIG_FILE
 from shards.errors import ConfigurationError
+from shards.storage.lock import LOCK
 
 State = Literal["absent", "unfinished", "diverged", "finished"]
 _WHICH_DATA = ("data.shards", "data.cache", "data.limit", "data.keys")
@@ -43,7 +44,7 @@ def state_of(run: PlannedRun, data: str) -> State:
     if history.processes and history.run.data != data:
         raise ConfigurationError(f"{folder}: holds a run of other data: {history.run.data}; now it is {data}; {_OTHER}")
     if not history.processes:
-        return "unfinished" if folder.is_dir() and os.listdir(folder) else "absent"
+        return "unfinished" if folder.is_dir() and set(os.listdir(folder)) - {LOCK} else "absent"
     if history.status == "diverged":
         # Resumed, it would only do the same again.
         return "diverged"

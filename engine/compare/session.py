@@ -53,7 +53,7 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         first_runs = {variant.name: next(run for run in plan.runs if run.variant == variant) for variant in plan.variants}
         masks = {variant.name: drawn_masks(first_runs[variant.name]) for variant in findings.variants if variant.drops}
         paths = write_outputs(options.out, findings, make_plots(findings, masks), to_yaml(plan.runs[0].config))
-        display.end(findings, paths)
+    display.end(findings, paths)
     if lost:
         names = ", ".join(one_line(variant.name) for variant in lost)
         what = f"change their settings and remove their folders in {options.out / RUNS}, or leave them out"

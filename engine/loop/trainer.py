@@ -71,8 +71,11 @@ class Trainer:
         self._val_loader = parts.make_loader("val") if parts.split_sizes["val"] else None
         self._warm = False
 
-    def fit(self) -> None:
+    def fit(self) -> bool:
         """Train, evaluate, write weights and records.
+
+        Returns:
+            Whether a signal has come that there was nothing left to stop for.
 
         Raises:
             Interrupted: A signal came; a checkpoint was written.
@@ -84,6 +87,7 @@ class Trainer:
             self._emit_end("diverged", str(error))
             raise
         self._emit_end("finished")
+        return self._stop.received
 
     def _train(self) -> None:
         with self._stop:

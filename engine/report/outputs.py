@@ -1,6 +1,7 @@
 """The files a report leaves in the run folder beside the records: `summary.json` and `report.html`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.report.history import RunHistory
@@ -29,6 +30,16 @@ def write_outputs(run_dir: Path, history: RunHistory, *, with_page: bool = True)
     for name, content in contents.items():
         write_text(run_dir / name, content)
     return [run_dir / name for name in contents]
+
+
+def is_one_of(name: str, names: Sequence[str]) -> bool:
+    """Return whether a file's name is one of some, or that of what a killed process leaves of one.
+
+    >>> names = ("report.html",)
+    >>> is_one_of(".report.html.17.tmp", names), is_one_of(".report.html.tmp", names), is_one_of(".report.htm.17.tmp", names)
+    (True, True, False)
+    """
+    return name in names or (name.endswith(".tmp") and name.startswith(tuple(f".{known}." for known in names)))
 
 
 def write_text(path: Path, content: str) -> None:

@@ -1,6 +1,7 @@
 """Comparisons end to end: in this process, and as users start and stop them."""
 
 import json
+import os
 import shutil
 import signal
 
@@ -187,6 +188,25 @@ def test_runs_that_diverge_are_left_out_and_the_others_compared(shards, tmp_path
         compare(words(shards, out, "--schedulers", "mtl", "--seeds", "1", "--sweep", "optimizer.lr", "1e30"))
 
 
+def test_a_signal_at_the_end_of_a_run_is_not_lost(shards, tmp_path, monkeypatch):
+    write = trainer_module.write_predictions
+
+    def signalled(*arguments):
+        write(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    command = words(shards, tmp_path / "out", "--schedulers", "mtl", "dst", "--seeds", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, "write_predictions", signalled)
+        with pytest.raises(Interrupted, match=r"^stopped by a signal in mtl seed 0; the same command goes on$"):
+            compare(command)
+    before = state(tmp_path / "out")
+    assert tmp_path / "out/runs/mtl/seed-0/model.safetensors" in before
+    assert not (tmp_path / "out/runs/dst").exists()
+    compare(command)
+    assert before.items() <= {path: entry for path, entry in state(tmp_path / "out").items() if path in before}.items()
+
+
 def test_a_signal_ends_it_with_75_and_the_same_command_goes_on(shards, tmp_path):
     nursery = Nursery(tmp_path)
     out = tmp_path / "out"
@@ -232,7 +252,7 @@ def check_shared(out, finished, *, taken_over):
     original = {variant["name"]: variant for variant in json.loads((finished / "results.json").read_text())["variants"]}
     for variant in json.loads((out / "results.json").read_text())["variants"]:
         name = variant["name"]
-        assert not (out / f"runs/{name}/seed-0.lock").exists()
+        assert {path.name for path in (out / f"runs/{name}").iterdir()} == {"seed-0"}
         kinds = [line["record"] for line in records(out / f"runs/{name}/seed-0")]
         assert kinds.count("RunRecord") == (2 if name == taken_over else 1)
         (value,) = variant["overall"]["measures"]["balanced_accuracy"]["values"]
@@ -246,7 +266,7 @@ def test_processes_share_the_runs(finished, shared, tmp_path):
     assert "run 2/3 mtl seed 0: trained by another process" in told
     assert "run 2/3 mtl seed 0: done in" in told_by_other
     # static takes its weights from the run of dst.
-    assert "waits for dst seed 0 and 1 more, which other processes train" in told_by_other
+    assert "waits for dst seed 0, which another process trains, and 1 more to go" in told_by_other
     assert "run 1/3 dst seed 0: trained by another process" in told_by_other
     assert told.splitlines()[-6:] == told_by_other.splitlines()[-6:]
     check_shared(tmp_path / "out", finished, taken_over=None)

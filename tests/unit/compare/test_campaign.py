@@ -2,10 +2,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from engine.compare.campaign import LostRun, train_all, without_results
+from engine.compare import campaign
+from engine.compare.campaign import LostRun, lock_beside, train_all, without_results
 from engine.compare.execute import Executor
 from shards.errors import ConfigurationError, DivergenceError, Interrupted
-from shards.storage.lock import try_lock
+from shards.storage.lock import lock_folder, try_lock
 from tests.unit.compare.runs import DATA, TASKS, plan_of, write_run
 
 
@@ -151,14 +152,18 @@ class Other(Notes):
         self._held = ExitStack()
         self._runs = [(run, ends[run.name]) for run in plan.runs if run.name in ends]
         for run, _ in self._runs:
-            folder = run.config.run.dir
-            assert self._held.enter_context(try_lock(folder.with_name(f"{folder.name}.lock")))
+            assert self._held.enter_context(try_lock(lock_beside(run.config.run.dir)))
 
     def wait(self, runs):
         super().wait(runs)
         for run, end in self._runs:
             write_run(run, TASKS, finished=end == "finished", diverged=None if end in ("finished", "unfinished") else end)
         self._held.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(campaign, "_POLL_SECONDS", 0.0)
 
 
 def test_runs_that_another_process_trains_are_left_to_it_and_taken_over_when_it_dies(plan, trained):
@@ -179,7 +184,7 @@ def test_runs_that_another_process_trains_are_left_to_it_and_taken_over_when_it_
         "2 dst seed 0 done",
         "4 dst seed 1 diverged in another process",
     ]
-    assert not list(first.config.run.dir.parent.glob("*.lock"))
+    assert not list(first.config.run.dir.parent.glob(".*.lock"))
 
 
 @pytest.mark.parametrize(("end", "then"), [("finished", "starts"), ("epoch 0, step 3", "left out")])
@@ -190,6 +195,34 @@ def test_static_waits_for_the_run_of_another_process_whose_mean_p_it_takes(tmp_p
     train_all(plan, other, DATA)
     assert other.told[1] == "waits for dst seed 0, static seed 0"
     assert other.told[3] == f"2 static seed 0 {then}"
+
+
+def test_static_with_the_mean_p_of_a_static_run_of_its_own_comparison_waits_for_no_other_process(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    words = ("--schedulers", "static", "--seeds", "2", "--scheduler.weights_of", str(tmp_path / "x/../out/runs/static/seed-1"))
+    _, plan = plan_of(out, *words)
+    monkeypatch.setattr(Executor, "execute", lambda *_: None)
+    notes = Notes()
+    assert train_all(plan, notes, DATA) == []
+    # The first waits for the second, and that for nobody; whether it can be had is the run's own to say.
+    assert notes.told == ["0 of 2", "2 static seed 1 starts", "2 static seed 1 done", "1 static seed 0 starts", "1 static seed 0 done"]
+
+
+def test_a_run_that_is_trained_on_its_own_is_left_in_peace(plan, monkeypatch):
+    class Single(Notes):
+        """`engine/train.py`, which has one run to itself until this process waits."""
+
+        def wait(self, runs):
+            super().wait(runs)
+            held.close()
+
+    monkeypatch.setattr(Executor, "execute", lambda *_: None)
+    held = ExitStack()
+    held.enter_context(lock_folder(plan.runs[0].config.run.dir, work="training"))
+    single = Single()
+    train_all(plan, single, DATA)
+    assert "waits for mtl seed 0" in single.told
+    assert single.told[-2:] == ["1 mtl seed 0 starts", "1 mtl seed 0 done"]
 
 
 def test_what_was_lost_in_words(plan):

@@ -58,7 +58,7 @@ def test_one_process_at_a_time_writes_the_report(finished, monkeypatch):
 
 def test_a_launcher_is_refused(finished, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigurationError, match=r"in one process; start tools/compare itself, without a launcher"):
+    with pytest.raises(ConfigurationError, match=r"in one process each; start tools/compare itself, without a launcher"):
         call(finished, *WORDS)
 
 

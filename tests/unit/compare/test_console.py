@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from engine.compare.console import LiveLine, Pace, PlainDisplay, RichDisplay, open_display
+from engine.compare.console import LiveLine, PlainDisplay, RichDisplay, open_display
 from tests.unit.compare.found import difference, findings, variant
 from tests.unit.compare.runs import plan_of
 
@@ -42,11 +42,11 @@ def test_plain_lines(runs, capsys):
     tell(PlainDisplay(), runs)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["5 runs, 1 of them present", "run 2/5 stl seed 0 [red]\\x1b[31mx: goes on"]
-    assert lines[2].startswith("run 2/5 stl seed 0 [red]\\x1b[31mx: done in 0.0 s, about 0:00 left")
-    assert lines[3] == "run 3/5 mtl seed 0: starts"
-    assert lines[4] == "run 3/5 mtl seed 0: done in 0.0 s, about 0:00 left"
-    assert lines[5:7] == ["run 4/5 mtl seed 0: starts", "run 4/5 mtl seed 0: diverged after 0.0 s, about 0:00 left"]
-    assert lines[7] == "waits for stl seed 0 Young and 2 more, which other processes train"
+    assert lines[2] == "run 2/5 stl seed 0 [red]\\x1b[31mx: done in 0.0 s"
+    assert lines[3] == "run 3/5 mtl seed 0: starts, about 0:00 left"
+    assert lines[4] == "run 3/5 mtl seed 0: done in 0.0 s"
+    assert lines[5:7] == ["run 4/5 mtl seed 0: starts, about 0:00 left", "run 4/5 mtl seed 0: diverged after 0.0 s"]
+    assert lines[7] == "waits for stl seed 0 Young, which another process trains, and 2 more to go"
     assert lines[8] == "run 5/5 stl seed 0 [red]\\x1b[31mx: trained by another process"
     assert lines[9].startswith("Over 3 seeds dst does not differ from mtl beyond chance")
     heads = next(line for line in lines if line.startswith("variant"))
@@ -77,23 +77,6 @@ def test_a_terminal_shows_the_same_without_markup_of_names(runs):
     for part in (*runs_told, "Over 3 seeds", "0.900 ± 0.010", "out/report.html"):
         assert part in text, part
     assert "\x1b[31m" not in text
-
-
-def test_the_pace_is_that_of_the_runs_so_far():
-    times = iter([0.0, 10.0, 30.0, 30.0, 40.0, 90.0, 100.0, 100.0])
-    pace = Pace(lambda: next(times))
-    pace.begin(4)
-    assert pace.left_seconds is None
-    pace.start()
-    assert pace.done() == 20.0
-    # Three more of 30 seconds each, 10 for what came before the first included.
-    assert pace.left_seconds == 90.0
-    # 10 seconds into the second run, and far longer in it than the first one took.
-    assert pace.left_seconds == 80.0
-    assert pace.left_seconds == 60.0
-    # Another process has ended one.
-    pace.done()
-    assert pace.left_seconds == 100.0
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 120])

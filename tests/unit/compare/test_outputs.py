@@ -43,6 +43,15 @@ def test_somebody_elses_folder_is_not_touched(tmp_path, content):
         check_folder(tmp_path / "file")
 
 
+def test_what_a_killed_process_left_is_the_comparisons_own(tmp_path):
+    (tmp_path / ".results.json.4711.tmp").write_bytes(b"{")
+    (tmp_path / ".lock").touch()
+    check_folder(tmp_path)
+    (tmp_path / ".thesis.tex.4711.tmp").touch()
+    with pytest.raises(ConfigurationError, match=r"holds '.thesis.tex.4711.tmp', which no comparison wrote"):
+        check_folder(tmp_path)
+
+
 def test_pictures_of_an_earlier_comparison_go_and_others_stay(tmp_path):
     (tmp_path / PLOTS).mkdir()
     for name in ("val", "difference-to-stl", "probabilities-dst", "active-random", "mine", "interval"):

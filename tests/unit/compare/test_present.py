@@ -26,7 +26,10 @@ def test_absent_unfinished_finished(run):
     assert state_of(run, DATA) == "absent"
     run.config.run.dir.mkdir(parents=True)
     assert state_of(run, DATA) == "absent"
-    run.config.run.dir.rmdir()
+    # What a process leaves that is killed before it has begun.
+    (run.config.run.dir / ".lock").touch()
+    assert state_of(run, DATA) == "absent"
+    shutil.rmtree(run.config.run.dir)
     write_run(run, TASKS, finished=False)
     assert state_of(run, DATA) == "unfinished"
     shutil.rmtree(run.config.run.dir)
