@@ -77,7 +77,7 @@ def throughput(records: Sequence[LoaderRecord], *, from_features: bool = False) 
     peaks = [record.gpu_peak_bytes for record in records if record.gpu_peak_bytes is not None]
     return Throughput(
         verdict=verdict,
-        sentence=sentence_of(verdict, share, from_features=from_features),
+        sentence=sentence_of(verdict, share, on_gpu=bool(peaks), from_features=from_features),
         images_per_second=sum(record.num_images for record in records) / seconds if seconds > 0 else None,
         data_wait_share=share,
         warmup_seconds=sum(record.warmup_seconds for record in records) if records else None,
@@ -100,12 +100,18 @@ def verdict_of(share: float | None) -> Verdict:
     return "data-bound" if share > DATA_BOUND_ABOVE else "compute-bound"
 
 
-def sentence_of(verdict: Verdict, share: float | None, *, from_features: bool = False) -> str:
+def sentence_of(verdict: Verdict, share: float | None, *, on_gpu: bool, from_features: bool = False) -> str:
     """Return the verdict's reason and what would change it."""
     if share is None:
         return "no training epoch has been measured"
     if from_features:
         return f"no image was decoded; fetching features took {percent(share)} of the training time, the heads the rest"
+    if verdict == "data-bound" and not on_gpu:
+        # More threads would take from training what they give to loading.
+        return (
+            f"on a CPU loading takes its time from training, {percent(share)} of it here; "
+            "try smaller images or, with a frozen trunk, features.dir"
+        )
     if verdict == "data-bound":
         return (
             f"a faster loader would save up to {percent(share)} of the training time; "

@@ -42,6 +42,11 @@ def test_a_starving_run_is_data_bound_and_says_by_how_much(make):
     assert speed.sentence == (
         "a faster loader would save up to 23 % of the training time; try more pipeline.threads, a longer pipeline.prefetch, smaller images"
     )
+    on_a_cpu = throughput([make.replace(make.loader, data_wait_seconds=4.6, gpu_peak_bytes=None)])
+    assert on_a_cpu.verdict == "data-bound"
+    assert on_a_cpu.sentence == (
+        "on a CPU loading takes its time from training, 23 % of it here; try smaller images or, with a frozen trunk, features.dir"
+    )
 
 
 def test_nothing_measured_says_so(make):
@@ -61,4 +66,4 @@ def test_one_epochs_rates(make):
 @given(share=st.floats(0, 1))
 def test_the_verdict_turns_at_five_percent(share):
     assert verdict_of(share) == ("data-bound" if share > 0.05 else "compute-bound")
-    assert "faster" in sentence_of(verdict_of(share), share)
+    assert "faster" in sentence_of(verdict_of(share), share, on_gpu=True)
