@@ -109,10 +109,12 @@ def _acquire(path: Path) -> int | None:
             os.close(descriptor)
             return None
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno in _NO_LOCKS:
+                return descriptor
+            # Another machine has removed the file that was opened here: NFS says so only now.
+            if error.errno != errno.ESTALE:
                 os.close(descriptor)
                 raise
-            return descriptor
         except BaseException:
             os.close(descriptor)
             raise

@@ -1,5 +1,7 @@
 """The lock on a folder of this machine, against real processes."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -60,6 +62,27 @@ def test_a_patient_process_gets_it_after_the_owner(holder, tmp_path, monkeypatch
 def test_patience_ends(holder, tmp_path):
     with pytest.raises(ConfigurationError, match=rf"process {holder.pid}"):
         lock_folder(tmp_path / "set", wait_seconds=0.3).__enter__()
+
+
+def test_a_file_that_another_machine_has_removed_meanwhile_is_opened_again(tmp_path, monkeypatch):
+    flock, stale, seen = fcntl.flock, [OSError(errno.ESTALE, "Stale file handle")], []
+
+    def as_nfs_does(descriptor, how):
+        seen.append(descriptor)
+        if stale:
+            raise stale.pop()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", as_nfs_does)
+    with try_lock(tmp_path / LOCK) as taken:
+        assert taken
+    stale.append(OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(ConfigurationError, match=r"cannot be written \(Input/output error\)"):
+        try_lock(tmp_path / LOCK).__enter__()
+    assert len(seen) == 3
+    for descriptor in seen:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
 
 
 def test_trying_takes_it_only_if_nobody_has_it(holder, tmp_path):
