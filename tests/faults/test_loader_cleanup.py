@@ -79,7 +79,8 @@ def test_nothing_is_left_however_a_loader_ends(shards, copy, backend):
         loader = open_loader(copy if "raises" in end.__name__ and end is not consumer_raises else shards, backend=backend, **OPTIONS)
         end(loader)
         gc.collect()
-        assert eventually(lambda: held() == before, 20), (end.__name__, held(), before)
+        # No more than before: what an earlier test has left may end meanwhile.
+        assert eventually(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 60), (end.__name__, held(), before)
         assert held()[1] == set()
     assert shared_memory() <= shared
 
