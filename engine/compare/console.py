@@ -140,7 +140,6 @@ class RichDisplay:
 
     def wait(self, runs: Sequence[PlannedRun]) -> None:
         """Say so in the live line."""
-        self._line.pace.wait()
         self._line.number, self._line.name, self._line.resumes = 0, waiting(runs), False
         self._go_live()
 

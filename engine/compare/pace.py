@@ -39,10 +39,6 @@ class Pace:
         """Count a run that has ended without this process."""
         self._count(self._now())
 
-    def wait(self) -> None:
-        """Have nothing to do but wait for other processes."""
-        self._run_began = None
-
     def _count(self, now: float) -> None:
         self._last_end = now
         self._num_ended += 1
