@@ -1,17 +1,17 @@
 """From a configuration to a finished run: builds the parts and hands them to the loop."""
 
-import os
 import time
 from contextlib import ExitStack
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 
 from engine.assembly import Shared, build_order, build_parts
 from engine.command_line import to_yaml
 from engine.config import Config
 from engine.data import Data, open_data
+from engine.gpu_driver import check_driver
 from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.trainer import Trainer
 from engine.records import Record
@@ -75,10 +75,11 @@ def _ignore(_record: Record) -> None:
 
 
 def _accelerator(config: Config) -> Accelerator:
+    check_driver()
     # Repeating a run exactly matters more than cuDNN's fastest algorithm, which is chosen by timing and may sum in any order.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    if config.train.precision == "fp16" and (not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true"):
+    if config.train.precision == "fp16" and (not torch.cuda.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU")):
         raise ConfigurationError("train.precision fp16 needs a GPU; use bf16 or no")
     # Accumulation is the loop's own; said explicitly, because an environment variable would otherwise scale every gradient.
     plugin = GradientAccumulationPlugin(num_steps=1)

@@ -17,8 +17,9 @@ from engine.loop.trainer import Trainer
 from engine.model.multitask import MultitaskModel
 from engine.records import RunRecord
 from engine.tasks import Tasks
+from shards.version import tool_version
 
-_LIBRARIES = ("dropstream", "torch", "torchvision", "accelerate", "numpy")
+_LIBRARIES = ("torch", "torchvision", "accelerate", "numpy")
 
 # Settings that may differ between the two halves of a resumed run, because they do not decide its result, or the batches tell of them.
 _FREE_SETTINGS = (
@@ -110,7 +111,7 @@ def run_record(parts: Parts, trainer: Trainer, data: Data, started: str) -> RunR
         split_sizes=parts.split_sizes,
         data=data.in_words(),
         features=_features(config, parts.module),
-        versions={"python": platform.python_version()}
+        versions={"python": platform.python_version(), "dropstream": tool_version()}
         | {name: version(name) for name in _libraries(config)}
         | {"dali": nvidia.dali.__version__},
     )

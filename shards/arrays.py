@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from shards.files import probe, sha256_of
 from shards.manifest import ARRAYS, FORMAT_VERSION, MANIFEST, WIDS, FileEntry, Manifest, ShardEntry, dump_manifest
 from shards.storage.folder import Folder
 from shards.tar import INDEX_DTYPE
+from shards.version import tool_version
 
 _CHUNK = 1 << 16
 
@@ -106,7 +106,7 @@ def publish(out: Folder, arrays: Arrays, shards: Sequence[ShardFacts], *, attrib
         format_version=FORMAT_VERSION,
         attributes=tuple(attributes),
         seed=seed,
-        tool_version=version("dropstream"),
+        tool_version=tool_version(),
         source_digest=digest,
         shards=tuple(
             ShardEntry(

@@ -1,5 +1,7 @@
 """Fixtures shared by all tests: a small CelebA folder, and the same folder packed."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.s3 import s3, s3_folder, s3_server  # noqa: F401 (fixtures)
 # The same examples in every run, and none that fails because the machine is busy.
 settings.load_profile("ci")
 
+GPU_TESTS = Path(__file__).parent / "gpu"
 ATTRIBUTES = (
     "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair "
     "Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache "
@@ -56,6 +59,24 @@ def pack(source: Path, out: Path, **options) -> Path:
     images, attributes = str(source / "img_align_celeba"), str(source / "list_attr_celeba.txt")
     make_shards(PackOptions(images=images, attributes=attributes, out=str(out), **(defaults | options)))
     return out
+
+
+def forget_accelerator() -> None:
+    """Let this process train with another precision or device: Accelerate keeps its state for the life of the process."""
+    # Tests without it do not wait for its import.
+    if "accelerate.state" in sys.modules:
+        state = sys.modules["accelerate.state"]
+        state.AcceleratorState._reset_state(reset_partial_state=True)
+        state.PartialState._reset_state()
+
+
+@pytest.fixture(autouse=True)
+def _accelerator_of_its_own(request, monkeypatch) -> Iterator[None]:
+    """On a GPU machine, too, only the tests in `tests/gpu` use the GPU: the others expect the CPU's digits."""
+    if not request.path.is_relative_to(GPU_TESTS):
+        monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    yield
+    forget_accelerator()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,8 +36,9 @@ def environment() -> dict[str, str]:
 
 
 def start(launcher: list[str], arguments: list[str], **variables: str) -> subprocess.Popen[str]:
-    command = [*launcher, str(ROOT / "engine" / "train.py"), *arguments]
-    pipe = subprocess.PIPE
+    # `python -c PROGRAM` takes the place of the script.
+    script = [] if "-c" in launcher else [str(ROOT / "engine" / "train.py")]
+    command, pipe = [*launcher, *script, *arguments], subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, env=environment() | variables, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 

@@ -79,7 +79,8 @@ def benchmark_step(options: StepBenchmark) -> None:
 
 
 def _measure(options: StepBenchmark, name: Name) -> StepCost:
-    scheduler, step, batch = _scheduler(name, options.steps), _step(), _batch(options.batch_size)
+    accelerator = Accelerator()
+    scheduler, step, batch = _scheduler(name, options.steps), _step(accelerator), _batch(options.batch_size, accelerator.device)
     factors = scheduler.loss_weights(0)
     weights = None if (factors == 1).all() else torch.from_numpy(factors).float()
     for number in range(20):
@@ -104,15 +105,13 @@ def _scheduler(name: Name, steps: int) -> Scheduler:
     return build_scheduler(config, DEFAULT_TASKS, [18] * 8, [1000] * 8, seed=0, steps_per_epoch=steps)
 
 
-def _step() -> TrainStep:
+def _step(accelerator: Accelerator) -> TrainStep:
     readout = TaskReadout(ModelConfig(tap="logits"), DEFAULT_TASKS, lambda _: _LOGITS, seed=0)
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     model, optimizer = accelerator.prepare(readout, torch.optim.Adam(readout.parameters(), fused=True))
     return TrainStep(accelerator, model, readout.heads, optimizer)
 
 
-def _batch(size: int) -> FeatureBatch:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _batch(size: int, device: torch.device) -> FeatureBatch:
     generator = torch.Generator().manual_seed(0)
     num_tasks = len(DEFAULT_TASKS)
     return FeatureBatch(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torchvision
-from accelerate.state import AcceleratorState, PartialState
 
 from shards.dataset import ShardDataset
 from tests.damage import flip
@@ -36,11 +35,8 @@ def nursery(tmp_path_factory):
 
 @pytest.fixture
 def training(monkeypatch):
-    """Training in this process, quickly; Accelerate keeps its state for the life of the process."""
+    """Training in this process, quickly."""
     monkeypatch.setattr(torchvision.models, "vgg11", light_vgg11)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
 
 
 def damage(folder: Path, sample_id: int) -> tuple[str, str]:

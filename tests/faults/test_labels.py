@@ -14,7 +14,7 @@ from shards.packing.options import PackOptions
 from shards.packing.pack import make_shards
 from tests.conftest import ATTRIBUTES, pack, write_celeba
 from tests.damage import digests
-from tests.integration.conftest import _fresh_accelerator, flags, train  # noqa: F401 (fixture)
+from tests.integration.conftest import flags, train
 
 NUM_IMAGES = 24
 TABLES = ("list_attr_celeba.txt", "list_eval_partition.txt")

@@ -24,7 +24,7 @@ ARRAYS = ("index.npy", "labels.npy", "keys.npy")
 
 
 @pytest.fixture
-def refused(copy, tmp_path, monkeypatch, capsys, training):  # noqa: ARG001 (tidies up)
+def refused(copy, tmp_path, monkeypatch, capsys, training):  # noqa: ARG001 (a fixture)
     """Train on the copy, over an earlier run and in a new folder; return the one line on stderr after the data set's folder."""
 
     def train() -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, PartialState
 
 from engine.loop import trainer as trainer_module
 from engine.loop.checkpoint import latest_checkpoint, read_checkpoint
@@ -16,7 +15,7 @@ from engine.pipeline.order import Order
 from engine.report import reporter
 from shards.dataset import ShardDataset
 from shards.errors import DivergenceError
-from tests.conftest import ATTRIBUTES
+from tests.conftest import ATTRIBUTES, forget_accelerator
 from tests.damage import change_array, repair_manifest
 from tests.integration.conftest import flags, records, train
 from tests.launch import TRAIN
@@ -37,12 +36,6 @@ REPORTS = ({"report__every": 1}, {"report__every": 100}, {"report__every": 100, 
 def _no_page(monkeypatch):
     """Drawing the page takes as long as the rest of such a run."""
     monkeypatch.setattr(reporter, "write_outputs", lambda *_, **__: ())
-
-
-def fresh_accelerator() -> None:
-    """Accelerate keeps its state for the life of the process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
 
 
 @pytest.fixture
@@ -116,11 +109,11 @@ def test_f28_it_stops_in_words_and_nothing_but_the_failed_head_is_harmed(shards,
 def test_f28_the_run_goes_on_from_the_last_checkpoint_when_the_cause_is_gone(shards, tmp_path, monkeypatch):
     options = SHARED | {"model__train_from": "heads", "features__dir": tmp_path / "features"}
     train(shards, tmp_path / "whole", **options)
-    fresh_accelerator()
+    forget_accelerator()
     with monkeypatch.context() as patch, pytest.raises(DivergenceError):
         at_the_bad_step(patch, nan_weight)
         train(shards, tmp_path / "run", **options)
-    fresh_accelerator()
+    forget_accelerator()
     train(shards, tmp_path / "run", run__if_exists="resume", **options)
     epochs = [[line for line in records(tmp_path / name) if line["record"] == "EpochRecord"] for name in ("run", "whole")]
     assert epochs[0] == epochs[1]

@@ -5,10 +5,9 @@ import torch
 
 from engine import assembly
 from engine.loop.features import table as table_module
-from engine.loop.features.stream import FeatureStream
-from engine.loop.step import TrainStep
 from tests.integration.conftest import results
 from tests.integration.test_features import assert_same_learning, train
+from tests.waiting import watch_steps_from_features
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -44,34 +43,10 @@ def test_features_live_on_the_device_and_else_in_their_file_with_the_same_result
     assert results(resident) == results(mapped)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_a_step_from_features_costs_the_host_no_synchronisation(shards, tmp_path, monkeypatch, compiled):
-    watched = []
-
-    def without_waiting(call):
-        def watch(self, *arguments, **options):
-            # The first steps allocate, choose kernels, compile.
-            strict = len(watched) > 12
-            watched.append(strict)
-            torch.cuda.set_sync_debug_mode("error" if strict else "default")
-            try:
-                return call(self, *arguments, **options)
-            finally:
-                torch.cuda.set_sync_debug_mode("default")
-
-        return watch
-
-    monkeypatch.setattr(FeatureStream, "next", without_waiting(FeatureStream.next))
-    monkeypatch.setattr(TrainStep, "__call__", without_waiting(TrainStep.__call__))
-    train(shards, tmp_path / "run", features__dir=tmp_path / "features", train__epochs=4, model__compile=compiled, report__every=100)
-    assert any(watched)
-
-
-def test_compiled_steps_from_features_learn_the_same(shards, tmp_path):
-    plain, compiled = (
-        train(shards, tmp_path / str(chosen), features__dir=tmp_path / "features", model__compile=chosen) for chosen in (False, True)
-    )
-    assert_same_learning(compiled, plain, rel=1e-3)
+def test_a_step_from_features_costs_the_host_no_synchronisation(shards, tmp_path, monkeypatch):
+    watched = watch_steps_from_features(monkeypatch, first=6)
+    train(shards, tmp_path / "run", features__dir=tmp_path / "features", train__epochs=4, report__every=100)
+    assert watched == list(range(6, 24))
 
 
 @pytest.mark.parametrize("scheduler", ["mtl", "dst"])

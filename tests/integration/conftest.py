@@ -3,9 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-from accelerate.state import AcceleratorState, PartialState
-
 from engine.command_line import parse
 from engine.run import run
 
@@ -49,11 +46,3 @@ def results(lines: list[dict]) -> list[dict]:
     """The records that tell what was learnt: the last of each epoch, in order."""
     kept = {(line["record"], line["epoch"], line.get("split")): line for line in lines if line["record"] in ("EpochRecord", "EvalRecord")}
     return [kept[key] for key in sorted(kept, key=str)]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    """Accelerate keeps its state for the life of the process."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.conftest import records
 from tests.integration.test_features import assert_same_learning, words
-from tests.launch import Nursery
+from tests.launch import PLAIN, Nursery, finish, start
 
 TRACED = """
 import warnings
@@ -46,5 +46,15 @@ def test_a_compiled_model_learns_the_same(shards, tmp_path, nursery, cached, num
             code, told, errors = child.finish(timeout=120)
             assert (code, errors) == (0, "")
             assert told.startswith("compiles TaskReadout" if cached else "compiles MultitaskModel") == compiled
+        lines.append(records(run_dir))
+    assert_same_learning(lines[1], lines[0], rel=1e-5)
+
+
+def test_code_that_inductor_generates_learns_the_same(shards, tmp_path):
+    lines = []
+    for compiled in (False, True):
+        run_dir = tmp_path / str(compiled)
+        code, _, err = finish(start(PLAIN, words(shards, run_dir, model__compile=compiled, features__dir=tmp_path / "features")))
+        assert code == 0, err
         lines.append(records(run_dir))
     assert_same_learning(lines[1], lines[0], rel=1e-5)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torchvision
-from accelerate.state import AcceleratorState, PartialState
 
 from engine.command_line import parse
 from engine.loop.features.compute import FeaturePass
@@ -16,7 +15,7 @@ from engine.report import reporter
 from engine.run import run
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, Interrupted
-from tests.conftest import NUM_TRAIN
+from tests.conftest import NUM_TRAIN, forget_accelerator
 from tests.faults.conftest import damage
 from tests.integration.conftest import flags, records, results
 from tests.integration.test_train import assert_same_run, stop_after
@@ -56,8 +55,7 @@ def train(shards, run_dir, **options) -> list[dict]:
         run(parse(words(shards, run_dir, **options)))
         return records(run_dir)
     finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
-        PartialState._reset_state()
+        forget_accelerator()
 
 
 def files(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from engine.loop import trainer as trainer_module
@@ -16,7 +15,7 @@ from engine.loop.predictions import read_predictions
 from engine.loop.state import Position
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
-from tests.conftest import ATTRIBUTES, pack, write_celeba
+from tests.conftest import ATTRIBUTES, forget_accelerator, pack, write_celeba
 from tests.integration.conftest import records, results, train
 
 
@@ -239,7 +238,7 @@ def test_without_val_and_test_it_says_so_and_trains(tmp_path, capsys):
     shards = pack(source, tmp_path / "shards")
     with pytest.raises(ConfigurationError, match=r"report.threshold is val, but the val split is empty; use half"):
         train(shards, tmp_path / "run", report__threshold="val")
-    AcceleratorState._reset_state(reset_partial_state=True)
+    forget_accelerator()
     lines = train(shards, tmp_path / "run", train__epochs=1)
     assert not (tmp_path / "run" / "predictions.npz").exists()
     assert not [line for line in lines if line["record"] == "EvalRecord"]
