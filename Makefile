@@ -1,17 +1,24 @@
 # make demo   environment, synthetic faces, shards, training under DST, report
 # make test   environment, all tests
 # make lint   environment, style, types, import contracts
+# make gpu    on a machine with a GPU: the GPU's tests, then ten measurements (docs/gpu.md); DEVICE=cpu rehearses it anywhere
 
 PYTHON ?= python3
 VENV ?= .venv
 # cuda12 installs DALI for CUDA 12 instead of 13.
 EXTRAS ?=
 DEMO ?= data/demo
+# make gpu: cpu works at toy size; ONLY=3,4 runs some parts; OUT gets table.md, results.json and log.txt, DATA the faces.
+DEVICE ?= cuda
+ONLY ?=
+OUT ?= runs/gpu
+DATA ?= data/gpu
+comma := ,
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint gpu format clean
 
 demo: $(DEMO)/shards/manifest.json
 	accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
@@ -34,6 +41,12 @@ lint: $(INSTALLED)
 	ruff format --check
 	pyrefly check
 	lint-imports
+
+gpu:
+	# A rented machine has neither a network nor time for one: its own Python will do, if it has the libraries.
+	$(PYTHON) -c "import accelerate, nvidia.dali, pytest, simplejpeg, torch, tyro, webdataset" || $(MAKE) $(INSTALLED)
+	PYTHONPATH="$(CURDIR):$$PYTHONPATH" $(PYTHON) tools/benchmark gpu --device $(DEVICE) --out $(OUT) --folder $(DATA) \
+	  $(if $(ONLY),--only $(subst $(comma), ,$(ONLY)))
 
 format: $(INSTALLED)
 	ruff check --fix

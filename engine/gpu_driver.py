@@ -25,7 +25,7 @@ def check_driver() -> None:
         return
     toolkit = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
     raise ConfigurationError(
-        f"this machine has an NVIDIA GPU ({card}, driver {_driver_version()}), but torch {torch.__version__}, built {toolkit}, cannot "
+        f"this machine has an NVIDIA GPU ({card}, driver {driver_version()}), but torch {torch.__version__}, built {toolkit}, cannot "
         f"use it: {_reason()}; install a newer driver or a torch for this one, or train on the CPU with ACCELERATE_USE_CPU=true"
     )
 
@@ -44,7 +44,8 @@ def _cuda_is_available() -> bool:
         return torch.cuda.is_available()
 
 
-def _driver_version() -> str:
+def driver_version() -> str:
+    """Return the version of NVIDIA's driver, or that it is unknown."""
     try:
         found = re.search(r"Module .*?(\d+\.\d+(\.\d+)?)", DRIVER.read_text(encoding="utf-8", errors="replace"))
     except OSError:

@@ -5,6 +5,7 @@ from typing import Annotated
 import tyro
 
 from engine.benchmark.features.benchmark import FeaturesBenchmark, benchmark_features
+from engine.benchmark.gpu.benchmark import GpuBenchmark, benchmark_gpu
 from engine.benchmark.index import IndexBenchmark, benchmark_index
 from engine.benchmark.loader.benchmark import benchmark_loader
 from engine.benchmark.loader.options import LoaderBenchmark
@@ -18,6 +19,7 @@ Benchmark = (
     | Annotated[LoaderBenchmark, tyro.conf.subcommand("loader", prefix_name=False)]
     | Annotated[FeaturesBenchmark, tyro.conf.subcommand("features", prefix_name=False)]
     | Annotated[StepBenchmark, tyro.conf.subcommand("step", prefix_name=False)]
+    | Annotated[GpuBenchmark, tyro.conf.subcommand("gpu", prefix_name=False)]
 )
 
 
@@ -39,3 +41,5 @@ def run_benchmark(options: Benchmark) -> None:
             benchmark_features(options)
         case StepBenchmark():
             benchmark_step(options)
+        case GpuBenchmark():
+            benchmark_gpu(options)

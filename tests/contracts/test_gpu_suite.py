@@ -1,8 +1,5 @@
 """What the tests in tests/gpu rely on, checked without a GPU."""
 
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -61,12 +58,3 @@ def test_each_test_has_an_accelerator_of_its_own(precision):
 def test_on_a_gpu_machine_other_tests_stay_on_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert Accelerator().device.type == "cpu"
-
-
-def test_the_gpu_tests_collect_and_are_skipped_without_a_gpu():
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "gpu")]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=ROOT, env=environment, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "passed" not in done.stdout.splitlines()[-1]
-    assert int(done.stdout.splitlines()[-1].split()[0]) >= 25
