@@ -24,6 +24,16 @@ class Annotations:
     """[N] image files in UTF-8, relative to the folder of images with `/` between the parts, one per row, each once."""
     labels: NDArray[np.int8]
     """[N, A]: 1, 0 or -1 (not labelled)."""
+    splits: NDArray[np.bytes_] | None = None
+    """[N] cells of the column that holds the split, if one was asked for."""
+    groups: NDArray[np.bytes_] | None = None
+    """[N] cells of the column of what must not be in two splits, if one was asked for."""
+    key_column: str = ""
+    """Name of the column of images; empty if it has none."""
+    cells: tuple[tuple[str, ...], ...] = ()
+    """Per attribute what its first cells hold, each once."""
+    notes: tuple[str, ...] = ()
+    """What was guessed when the file was read, in words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,3 +44,5 @@ class Partition:
     """[N] image files in UTF-8, each once."""
     codes: NDArray[np.uint8]
     """[N] split codes."""
+    notes: tuple[str, ...] = ()
+    """What was guessed, and what looks odd, in words."""

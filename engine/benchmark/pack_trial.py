@@ -18,7 +18,7 @@ def pack_with_dropstream(source: Path, out: Path, check: str, workers: int) -> f
 
     options = PackOptions(
         images=str(source / IMAGE_FOLDER),
-        attributes=str(source / ATTRIBUTE_FILE),
+        attributes=(str(source / ATTRIBUTE_FILE),),
         out=str(out),
         check="header" if check == "header" else "decode",
         workers=workers,

@@ -15,6 +15,7 @@ from shards.arrays import ShardFacts, source_digest, wids_json
 from shards.check.problems import Problems
 from shards.files import sha256_of
 from shards.manifest import ARRAYS, MANIFEST, WIDS, Manifest
+from shards.packing.files_table import FILES
 from shards.packing.quarantine import QUARANTINE
 from shards.packing.summary import SUMMARY
 from shards.storage.lock import LOCK
@@ -141,7 +142,7 @@ def check_wids(folder: Path, manifest: Manifest, md5s: dict[str, str], problems:
 
 def unknown_files(folder: Path, manifest: Manifest) -> Iterator[str]:
     """Yield the names of files that neither the manifest nor a packing knows."""
-    known = {MANIFEST, LOCK, QUARANTINE, SUMMARY, *manifest.files}
+    known = {MANIFEST, LOCK, QUARANTINE, FILES, SUMMARY, *manifest.files}
     for shard in manifest.shards:
         known |= {shard.name, Path(shard.name).with_suffix(".idx").name}
     yield from sorted(set(os.listdir(folder)) - known)

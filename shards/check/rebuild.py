@@ -18,6 +18,7 @@ from shards.check.shard import hash_tar
 from shards.command import one_line
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import attribute_names
+from shards.labels.columns import Selection
 from shards.manifest import MANIFEST, Manifest, load_manifest
 from shards.packing.images import find_twice
 from shards.packing.job import NOTES, Advance
@@ -66,7 +67,7 @@ def rebuild_index(folder: Path, *, attributes: str | None, key_column: str | Non
     given = None
     if attributes is not None:
         with local_file(attributes) as path:
-            given = attribute_names(path, key_column=key_column, columns=columns, name=attributes)
+            given = attribute_names(path, Selection(key_column=key_column, columns=tuple(columns)), name=attributes)
     with lock(str(folder)):
         out = open_folder(str(folder))
         # Of an earlier rebuild that was killed.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from shards.packing.plan import KEY, shown
+from shards.packing.keys import KEY, shown
 from shards.tar import BLOCK, RECORD, member_header, padded
 
 Tar = bytes | mmap.mmap

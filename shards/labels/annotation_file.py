@@ -1,80 +1,89 @@
-"""Readers of attribute tables and partition files in every format: CelebA's own text, CSV and Parquet, told apart by content."""
+"""Tables of labels, of any format, told apart by content."""
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from shards.annotations import Annotations, Partition
+from shards.annotations import Annotations
 from shards.errors import DataError
-from shards.labels import celeba, parquet, table
-from shards.labels.collector import Table, collect
-from shards.labels.columns import Selection
-from shards.labels.text_table import TextFile
+from shards.labels import parquet
+from shards.labels.collector import collect
+from shards.labels.columns import Means, Selection, choose_columns
+from shards.labels.table import Columns, Table
+from shards.labels.text_file import TextFile
+from shards.labels.text_table import TextTable
 
 _HEAD_BYTES = 2**16
+_MOST_CELLS = 6
 _ARCHIVES = {
     b"\x1f\x8b": "is gzip-compressed; unpack it first",
     b"PK\x03\x04": "is a ZIP archive; unpack it, or save a spreadsheet as CSV, first",
 }
 
 
-def read_annotations(path: Path, *, key_column: str | None = None, columns: Sequence[str] = (), name: str | None = None) -> Annotations:
+def read_annotations(path: Path, selection: Selection | None = None, *, name: str | None = None, means: Means | None = None) -> Annotations:
     """Read the labels of all images.
 
     Args:
         path: A file of this machine.
-        key_column: Column of the image files; by default the first. CelebA's own file has no name for it.
-        columns: Columns that are labels, in this order; empty: all others.
+        selection: Which columns are read, and what their cells mean; by default the one that names the image, and all others as labels.
         name: What messages call the file; by default its path.
+        means: Tells which cells mean a file of the folder of images; without it the cells' looks decide which column names the image.
 
     Raises:
         ConfigurationError: There is no such column, or reading Parquet needs a package that is missing.
         DataError: The file is missing, damaged or not as its format wants it; the message names file and line.
     """
-    opened = _open_annotations(path, Selection(key_column=key_column, columns=tuple(columns)), name)
-    files, codes = collect(opened)
-    return Annotations(attributes=opened.columns.names, files=files, labels=codes.view(np.int8))
+    selection = selection or Selection()
+    table = open_table(path, name or str(path))
+    columns = choose_columns(table, selection, means)
+    found = collect(table, columns, selection.rules())
+    texts = dict(zip(selection.texts(), found.texts, strict=True))
+    return Annotations(
+        attributes=columns.names,
+        files=found.files,
+        labels=found.codes.view(np.int8),
+        splits=texts.get(selection.split_column or ""),
+        groups=texts.get(selection.group_column or ""),
+        key_column=table.header[columns.key],
+        cells=_first_cells(table, columns),
+        notes=columns.notes,
+    )
 
 
-def attribute_names(path: Path, *, key_column: str | None = None, columns: Sequence[str] = (), name: str | None = None) -> tuple[str, ...]:
-    """Return what `read_annotations` would give as attributes, from the head of the file alone.
+def attribute_names(path: Path, selection: Selection | None = None, *, name: str | None = None) -> tuple[str, ...]:
+    """Return what `read_annotations` would give as attributes, from the head of the file alone, and all of it for `COLUMN=*`.
 
     Raises:
         ConfigurationError: As `read_annotations`.
         DataError: The file is missing, or its head is not as its format wants it.
     """
-    return _open_annotations(path, Selection(key_column=key_column, columns=tuple(columns)), name).columns.names
+    return choose_columns(open_table(path, name or str(path)), selection or Selection()).names
 
 
-def read_partition(path: Path, *, name: str | None = None) -> Partition:
-    """Read which split each image belongs to.
+def _first_cells(table: Table, columns: Columns) -> tuple[tuple[str, ...], ...]:
+    rows = [row for row in table.head() if len(row) == len(table.header)]
+    held = (dict.fromkeys(row[attribute.position].strip() for row in rows) for attribute in columns.attributes)
+    return tuple(tuple(cells)[:_MOST_CELLS] for cells in held)
+
+
+def open_table(path: Path, name: str, *, is_header: Callable[[Sequence[str]], bool] | None = None) -> Table:
+    """Open a table of any format.
 
     Args:
         path: A file of this machine.
-        name: What messages call the file; by default its path.
+        name: What messages call the file.
+        is_header: Tells a header from a first row, where text may do without one.
 
     Raises:
         ConfigurationError: Reading Parquet needs a package that is missing.
-        DataError: The file is missing, damaged or not as its format wants it; the message names file and line.
+        DataError: The file is missing, or no table.
     """
-    name = name or str(path)
-    text = TextFile(path, name)
     if _is_parquet(path, name):
-        opened: Table = parquet.open_partition(path, name)
-    else:
-        opened = table.open_partition(text) if _is_csv(text) else celeba.open_partition(text)
-    files, codes = collect(opened)
-    return Partition(files=files, codes=codes[:, 0])
-
-
-def _open_annotations(path: Path, selection: Selection, name: str | None) -> Table:
-    name = name or str(path)
-    if _is_parquet(path, name):
-        return parquet.open_attributes(path, name, selection)
-    text = TextFile(path, name)
-    return (table if _is_csv(text) else celeba).open_attributes(text, selection)
+        return parquet.ParquetTable(path, name)
+    return TextTable(TextFile(path, name), is_header=is_header)
 
 
 def _is_parquet(path: Path, name: str) -> bool:
@@ -98,7 +107,3 @@ def _is_parquet(path: Path, name: str) -> bool:
     if text.startswith(b"<"):
         raise DataError(f"{name}, line 1: is an HTML page (a failed download?), not an annotation file")
     return False
-
-
-def _is_csv(file: TextFile) -> bool:
-    return "," in next(file.lines(), "")

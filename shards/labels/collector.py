@@ -1,110 +1,157 @@
 """From chunks of a table to the arrays of all its rows, in little more memory than these take."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.errors import DataError
-from shards.labels.columns import CONTROL, MINUS_ONE, Columns
+from shards.errors import ConfigurationError, DataError, did_you_mean
+from shards.labels.cells import MINUS_ONE, Category, Rule, Word, label_cells, words_of
+from shards.labels.columns import CONTROL
+from shards.labels.table import Columns, Table
 
 MAX_FILE_BYTES = 1024
 """Longest name of an image file, as in object stores. All names are kept as wide as the longest."""
 
-_SUSPECT = ("\n\n", "\n.", "\n/", "/.", ":", " ")
+_SUSPECT = ("\n\n", "\n.", "\n/", "/.", "\\", ":", " ")
 _SUSPECT_CHARACTERS = re.compile(CONTROL.pattern.replace("\\x00-", "\\x00-\\x09\\x0b-"))
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
-_MINUS_ONE_TO_0 = bytes.maketrans(bytes([MINUS_ONE]), bytes([0]))
+_SAY = "if -1 means not known, add --values -1=unlabelled; if it means negative, --values -1=0"
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Consecutive rows of a table."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """All rows of a table."""
 
-    files: list[str]
-    """[n] image files as they are written."""
-    codes: bytes | bytearray
-    """[n · A] codes of the cells, row by row."""
-
-
-class Table(Protocol):
-    """An annotation file of any format, opened."""
-
-    @property
-    def name(self) -> str:
-        """What messages call the file."""
-        ...
-
-    @property
-    def columns(self) -> Columns:
-        """The columns that are read."""
-        ...
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield all rows."""
-        ...
-
-    def where(self, row: int) -> str:
-        """Return what messages call a row, counted from 0."""
-        ...
+    files: NDArray[np.bytes_]
+    """[N] image files as the table names them."""
+    codes: NDArray[np.uint8]
+    """[N, A]: 1, 0 or `NO_LABEL`; of a column of splits, split codes."""
+    texts: tuple[NDArray[np.bytes_], ...]
+    """Per text column its [N] cells in UTF-8, trimmed."""
 
 
-def collect(table: Table) -> tuple[NDArray[np.bytes_], NDArray[np.uint8]]:
+def collect(table: Table, columns: Columns, rules: Sequence[Rule] = ()) -> Collected:
     """Read a table.
 
-    Returns:
-        [N] image files and [N, A] codes, -1 as 0.
+    Args:
+        table: The opened table.
+        columns: What to read of it.
+        rules: What `--values` says.
 
     Raises:
-        DataError: A row cannot be used, a column has 0 and -1, an image has two rows, or there are no rows.
+        ConfigurationError: A cell of `--values`, a category or a word does not occur.
+        DataError: A row cannot be used, the file has 0 and -1, an image has two rows, or there are no rows.
     """
     files: list[NDArray[np.bytes_]] = []
+    texts: list[list[NDArray[np.bytes_]]] = [[] for _ in columns.texts]
     codes = bytearray()
-    negatives = _Negatives(table)
+    meanings, used = _meanings(rules), set[int]()
+    negatives = _Negatives(table, columns)
     num_rows = 0
-    for chunk in table.chunks():
+    for chunk in table.chunks(columns):
         files.append(_file_array(table, chunk.files, num_rows))
         negatives.check(np.frombuffer(chunk.codes, np.uint8).reshape(len(chunk.files), -1), num_rows)
-        codes += chunk.codes.translate(_MINUS_ONE_TO_0)
+        if rules:
+            used.update(chunk.codes)
+        codes += chunk.codes.translate(meanings)
+        for column, cells in zip(texts, chunk.texts, strict=True):
+            column.append(np.array([cell.strip().encode() for cell in cells], np.bytes_))
         num_rows += len(chunk.files)
     if not num_rows:
         raise DataError(f"{table.name}: has no rows")
+    negatives.check_left_out()
+    unused = next((rule for rule in rules if rule.code not in used), None)
+    if unused is not None:
+        raise ConfigurationError(f"--values {unused.text!r}: no label cell of {table.name} holds {unused.cell!r}; leave it out")
     joined = _join(files, num_rows)
     _refuse_duplicates(table, joined)
-    return joined, np.frombuffer(codes, np.uint8).reshape(num_rows, -1)
+    array = np.frombuffer(codes, np.uint8).reshape(num_rows, -1)
+    _check_occurs(table, columns, array)
+    return Collected(files=joined, codes=array, texts=tuple(_join(column, num_rows) for column in texts))
+
+
+def _meanings(rules: Sequence[Rule]) -> bytes:
+    table = bytearray(range(256))
+    table[MINUS_ONE] = 0
+    for rule in rules:
+        table[rule.code] = rule.meaning
+    return bytes(table)
 
 
 class _Negatives:
-    """Which columns write a negative label as 0, and which as -1."""
+    """Which columns write a negative label as 0, and which as -1: a file that does both has to be explained."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._zero = np.zeros(len(table.columns.names), bool)
+    def __init__(self, table: Table, columns: Columns) -> None:
+        self._table, self._columns = table, columns
+        self._plain = np.array([attribute.is_plain for attribute in columns.attributes], bool)
+        self._zero = np.zeros(len(columns.attributes), bool)
         self._minus_one = self._zero.copy()
 
     def check(self, block: NDArray[np.uint8], first_row: int) -> None:
-        """Take note of the next rows, [n, A]; refuse a column that does both."""
-        zero = self._zero | (block == 0).any(0)
+        """Take note of the next rows, [n, A]; refuse 0 beside -1."""
+        zero = self._zero | ((block == 0).any(0) & self._plain)
         minus_one = self._minus_one | (block == MINUS_ONE).any(0)
-        if (zero & minus_one).any():
-            conflicts = np.flatnonzero(zero & minus_one).tolist()
-            row, column = min((self._first_conflict(block[:, column], column), column) for column in conflicts)
-            here, before = (-1, 0) if block[row, column] == MINUS_ONE else (0, -1)
-            where = f"{self._table.name}, {self._table.where(first_row + row)}"
-            raise DataError(
-                f"{where}: {self._table.columns.names[column]} is {here}, and {before} in an earlier row; "
-                "write 0 and 1 or -1 and 1, and leave cells empty that are not labelled"
-            )
+        if zero.any() and minus_one.any():
+            self._refuse(block, first_row, zero, minus_one)
         self._zero, self._minus_one = zero, minus_one
+
+    def check_left_out(self) -> None:
+        """Refuse -1 where a column of labels that was not chosen writes 0: the file then means something else by -1."""
+        if not self._minus_one.any():
+            return
+        read = {attribute.position for attribute in self._columns.attributes} | {self._columns.key, *self._columns.texts}
+        places = [place for place in range(len(self._table.header)) if place not in read]
+        if not places:
+            return
+        cells, seen = label_cells(), {place: set[int]() for place in places}
+        for row in self._table.rows():
+            for place in list(seen):
+                if cells.allow(row[place]):
+                    seen[place].add(cells[row[place]])
+                else:
+                    del seen[place]
+            if not seen:
+                return
+        other = next((place for place, codes in seen.items() if 0 in codes), None)
+        if other is not None:
+            name = self._columns.names[int(np.argmax(self._minus_one))]
+            raise DataError(
+                f"{self._table.name}: {self._table.header[other]}, which is not packed, writes a negative label as 0, and {name} as -1; "
+                f"{_SAY}"
+            )
+
+    def _refuse(self, block: NDArray[np.uint8], first_row: int, zero: NDArray[np.bool_], minus_one: NDArray[np.bool_]) -> None:
+        names, both = self._columns.names, np.flatnonzero(zero & minus_one).tolist()
+        if not both:
+            one, other = names[int(np.argmax(zero))], names[int(np.argmax(minus_one))]
+            raise DataError(f"{self._table.name}: {one} writes a negative label as 0, and {other} as -1; {_SAY}")
+        row, column = min((self._first_conflict(block[:, column], column), column) for column in both)
+        here, before = (-1, 0) if block[row, column] == MINUS_ONE else (0, -1)
+        where = f"{self._table.name}, {self._table.where(first_row + row)}"
+        raise DataError(f"{where}: {names[column]} is {here}, and {before} in an earlier row; {_SAY}")
 
     def _first_conflict(self, cells: NDArray[np.uint8], column: int) -> int:
         zero = np.logical_or.accumulate(cells == 0) | self._zero[column]
         minus_one = np.logical_or.accumulate(cells == MINUS_ONE) | self._minus_one[column]
         return int(np.argmax(zero & minus_one))
+
+
+def _check_occurs(table: Table, columns: Columns, codes: NDArray[np.uint8]) -> None:
+    """Refuse a category or a word that no cell holds: a typo would make a task without a positive label."""
+    for place, attribute in enumerate(columns.attributes):
+        if isinstance(attribute.cells, Category | Word) and not (codes[:, place] == 1).any():
+            column, operand = table.header[attribute.position], attribute.name[len(table.header[attribute.position]) + 1 :]
+            cells = (row[attribute.position].strip() for row in table.head() if len(row) == len(table.header))
+            held = sorted({word for cell in cells for word in (words_of(cell) if isinstance(attribute.cells, Word) else [cell])} - {""})
+            listed = ", ".join(held[:8]) + (", …" if len(held) > 8 else "")
+            raise ConfigurationError(
+                f"--columns {attribute.name!r}: no cell of {column} is {operand!r}{did_you_mean(operand, held)} "
+                f"({column} has {listed or 'no cells'})"
+            )
 
 
 def _file_array(table: Table, files: Sequence[str], first_row: int) -> NDArray[np.bytes_]:
@@ -124,13 +171,13 @@ def _file_array(table: Table, files: Sequence[str], first_row: int) -> NDArray[n
 def _checked_file(table: Table, file: str, row: int) -> str:
     """Return an image file without blanks and `./` before it; refuse one that cannot be below the folder of images."""
     plain = file.strip(" \t")
-    while plain.startswith("./"):
+    while plain.startswith(("./", ".\\")):
         plain = plain[2:]
     if not plain:
         raise DataError(f"{table.name}, {table.where(row)}: names no image")
     if CONTROL.search(plain):
         raise DataError(f"{table.name}, {table.where(row)}: image {plain[:60]!r} has control characters in its name; rename it")
-    if plain.startswith("/") or _DRIVE.match(plain) or ".." in plain.split("/"):
+    if plain.startswith(("/", "\\")) or _DRIVE.match(plain) or ".." in plain.replace("\\", "/").split("/"):
         raise DataError(
             f"{table.name}, {table.where(row)}: image {plain[:60]!r} is not named relative to the folder of images; "
             "write its path below that folder, without '..'"

@@ -1,136 +1,342 @@
-"""Which columns of an annotation file are read, and what their cells may hold."""
+"""Which columns of a table name the image, which are labels and what their cells mean."""
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shards.annotations import NOT_LABELLED, SPLITS
-from shards.errors import ConfigurationError, DataError, did_you_mean
+import numpy as np
+from numpy.typing import NDArray
 
-MINUS_ONE = 3
-"""Code of a cell that holds -1: a negative label. It is kept apart from 0 until the column is known not to hold both."""
-NO_LABEL = NOT_LABELLED % 256
-"""Code of an empty cell, as a byte."""
+from shards.errors import ConfigurationError, DataError, did_you_mean
+from shards.labels.cells import SPLIT_WORDS, Bound, Category, Cells, Rule, Word, label_cells, number_of, parse_rules, words_of
+from shards.labels.table import Attribute, Columns, Table
 
 MAX_NAME_CHARACTERS = 200
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that would break a message or a report into lines, or do worse to a terminal."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+"""Lower case; suffixes by which a file name is known for an image's."""
 
-_MAX_SPELLINGS = 256
+Means = Callable[[Sequence[str]], NDArray[np.bool_]]
+"""Tells of cells whether each of them means a file of the folder of images."""
 
-
-class Cells(dict[str, int]):
-    """The code, one byte, of every cell that a kind of column may hold. Blanks around a cell and its case make no difference."""
-
-    def __init__(self, codes: Mapping[str, int], *, expected: str) -> None:
-        """Take the codes by their plain spelling (trimmed, lower case), and what messages say is expected."""
-        super().__init__(codes)
-        self.expected = expected
-        self.numbers = {int(cell): code for cell, code in codes.items() if re.fullmatch("-?[0-9]+", cell)}
-        """The same for cells that are numbers already."""
-
-    def allow(self, cell: str) -> bool:
-        """Return whether a column may hold this cell, in whatever spelling."""
-        return cell in self or cell.strip().lower() in self
-
-    def __missing__(self, cell: str) -> int:
-        """Return the code of another spelling; `KeyError` if it is none."""
-        plain = cell.strip().lower()
-        if plain == cell:
-            raise KeyError(cell)
-        code = self[plain]
-        # A file that pads its cells repeats the same few spellings millions of times.
-        if len(self) < _MAX_SPELLINGS:
-            self[cell] = code
-        return code
-
-
-LABEL_CELLS = Cells(
-    # 1.0: how pandas writes whole numbers of a column with gaps.
-    {"0": 0, "1": 1, "-1": MINUS_ONE, "0.0": 0, "1.0": 1, "-1.0": MINUS_ONE, "false": 0, "true": 1, "": NO_LABEL},
-    expected="0 or 1, -1 or 1, true or false, or nothing where there is no label; --columns can leave out a column that is no label",
-)
-OFFICIAL_LABEL_CELLS = Cells({"-1": MINUS_ONE, "1": 1}, expected="-1 or 1")
-SPLIT_CELLS = Cells(
-    {"0": 0, "1": 1, "2": 2} | {split: code for code, split in enumerate(SPLITS)} | {"valid": 1, "validation": 1},
-    expected=f"0, 1 or 2 ({', '.join(SPLITS)})",
-)
+_INDEX_NAMES = re.compile(r"|index|level_0|__index_level_\d+__|Unnamed: ?\d+")
+"""Headers of the row numbers that pandas writes: none at all, or one of these."""
+_OPERATORS = re.compile(r">=|<=|>|<|=|~")
+_MOST_CATEGORIES = 200
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """What the user asked for; by default the first column names the image and all others are labels."""
+    """What the user asked for; by default one column names the image and all others are labels."""
 
     key_column: str | None = None
     """Column of the image files."""
     columns: tuple[str, ...] = ()
-    """Label columns, in this order; empty: all."""
+    """Label columns and forms such as `race=*`, in this order; empty: all columns."""
+    drop_columns: tuple[str, ...] = ()
+    """Columns that are no labels."""
+    values: tuple[str, ...] = ()
+    """What cells are, `CELL=1`, `CELL=0` or `CELL=unlabelled`."""
+    split_column: str | None = None
+    """Column that holds the split."""
+    group_column: str | None = None
+    """Column of what must not be in two splits."""
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return `values`, parsed."""
+        return parse_rules(self.values)
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the columns whose cells are wanted as they are."""
+        return tuple(name for name in (self.split_column, self.group_column) if name is not None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Columns:
-    """The columns that are read."""
-
-    key: int
-    """Position of the column of image files."""
-    positions: tuple[int, ...]
-    """[A] positions of the label columns."""
-    names: tuple[str, ...]
-    """[A] their names."""
-
-
-def select(header: Sequence[str], selection: Selection, *, file: str, where: str) -> Columns:
-    """Find the columns to be read in a header.
+def choose_columns(table: Table, selection: Selection, means: Means | None = None) -> Columns:
+    """Find the columns to be read.
 
     Args:
-        header: Names of all columns.
+        table: The opened table.
         selection: What the user asked for.
-        file: What messages call the file.
-        where: What messages call the header.
+        means: Tells which cells mean a file; without it the header and the cells' looks decide.
 
     Raises:
-        ConfigurationError: The selection names a column that does not exist, or one twice.
-        DataError: A name is missing, empty, too long, given twice or holds control characters.
+        ConfigurationError: The selection names a column that does not exist, or one twice, or a form that cannot be.
+        DataError: A name is missing, empty, too long, given twice or holds control characters; or several columns may name the image.
     """
-    names = [name.strip() for name in header]
-    counts = Counter(names)
-    key = 0
-    if selection.key_column is not None:
-        _check_is_one(counts, selection.key_column, file=file, flag="--key-column")
-        key = names.index(selection.key_column)
-    wanted = Counter(selection.columns)
-    for name, times in wanted.items():
-        _check_is_one(counts, name, file=file, flag="--columns")
-        if name == names[key]:
-            raise ConfigurationError(f"--columns: {name!r} is the column of image files of {file}; leave it out")
-        if times > 1:
-            raise ConfigurationError(f"--columns: names {name!r} twice")
-    # Names that nobody asked for may be as they like.
-    at = {name: position for position, name in enumerate(names)}
-    positions = tuple(at[name] for name in selection.columns) or tuple(position for position in range(len(names)) if position != key)
-    picked = tuple(names[position] for position in positions)
-    _check_names(picked, names, where)
-    return Columns(key=key, positions=positions, names=picked)
+    return _Choice(table, selection, means).columns()
 
 
-def _check_is_one(counts: Counter[str], name: str, *, file: str, flag: str) -> None:
-    if not counts[name]:
-        raise ConfigurationError(f"{flag}: {file} has no column {name!r}{did_you_mean(name, counts)}")
-    if counts[name] > 1:
-        raise DataError(f"{file}: column {name!r} is named twice; rename or remove one")
+class _Choice:
+    def __init__(self, table: Table, selection: Selection, means: Means | None) -> None:
+        self._table, self._selection, self._means = table, selection, means
+        self._names = table.header
+        self._counts = Counter(self._names)
+        self._notes: list[str] = []
+        width = len(self._names)
+        # Rows of another length are refused later, with their line.
+        self._head = [row for row in table.head() if len(row) == width]
+
+    def columns(self) -> Columns:
+        """Return the chosen columns."""
+        selection = self._selection
+        for flag, wanted in (
+            ("--partition", (selection.split_column,)),
+            ("--group-column", (selection.group_column,)),
+            ("--drop-columns", selection.drop_columns),
+        ):
+            for name in wanted:
+                if name is not None:
+                    self._check_is_one(name, flag)
+        key = self._key()
+        attributes = tuple(self._chosen(key)) if selection.columns else tuple(self._all(key))
+        self._check_names(attributes, key)
+        texts = tuple(self._names.index(name) for name in selection.texts())
+        return Columns(key=key, attributes=attributes, texts=texts, notes=(*self._table.notes, *self._notes))
+
+    # The column of images.
+
+    def _key(self) -> int:
+        wanted = self._selection.key_column
+        if not self._table.names_key:
+            if wanted is not None:
+                raise ConfigurationError(
+                    f"--key-column: {self._table.name} is a CelebA attribute file, whose column of images has no name; leave it out"
+                )
+            return 0
+        if wanted is not None:
+            if not self._counts[wanted]:
+                known = f"{did_you_mean(wanted, self._counts)}{self._candidates_in_words()}"
+                raise ConfigurationError(f"--key-column: {self._table.name} has no column {wanted!r}{known}")
+            self._check_is_one(wanted, "--key-column")
+            return self._names.index(wanted)
+        taken = {*self._selection.texts(), *self._selection.drop_columns, *self._selection.columns}
+        free = [place for place, name in enumerate(self._names) if name not in taken]
+        if not free:
+            raise ConfigurationError(f"{self._table.name}: no column is left to name the image; give it with --key-column")
+        chosen = self._by_looks(free)
+        if chosen != free[0]:
+            self._notes.append(
+                f"key column {_named(self._names, chosen)}: its cells name the images, those of {_named(self._names, free[0])} do not"
+            )
+        return chosen
+
+    def _by_looks(self, free: Sequence[int]) -> int:
+        """Return the column whose cells look like files; refuse to choose where several do."""
+        named = [place for place in free if self._look_like_files(place)]
+        found = [place for place in named if self._share_found(place) > 0]
+        if found and found[0] != free[0] and len(found) > 1:
+            raise self._ambiguous(found)
+        if found or named:
+            return (found or named)[0]
+        # Numbers or stems: only what no other column could be as well.
+        bare = [place for place in free if self._is_unique(place) and self._share_found(place) >= 0.9] if self._means else []
+        if len(bare) > 1:
+            raise self._ambiguous(bare)
+        if bare and self._is_index(bare[0]):
+            raise DataError(
+                f"{self._table.where_header}: {_named(self._names, bare[0])} holds row numbers, and no other column names the images; "
+                f'if they do: --key-column "{self._names[bare[0]]}" (columns: {self._listed_names()})'
+            )
+        return bare[0] if bare else next((place for place in free if not self._is_index(place)), free[0])
+
+    def _ambiguous(self, places: Sequence[int]) -> DataError:
+        listed = " or ".join(_named(self._names, place) for place in places[:_MOST_NAMED])
+        return DataError(
+            f"{self._table.where_header}: {listed} may name the image; say which with --key-column (columns: {self._listed_names()})"
+        )
+
+    def _candidates_in_words(self) -> str:
+        places = [place for place in range(len(self._names)) if self._look_like_files(place) or self._share_found(place) >= 0.9]
+        listed = ", ".join(repr(self._names[place]) for place in places[:_MOST_NAMED])
+        return f"; the images are named by {listed}" if places else f" (columns: {self._listed_names()})"
+
+    def _listed_names(self) -> str:
+        more = "" if len(self._names) <= _MOST_NAMED else f", and {len(self._names) - _MOST_NAMED} more"
+        return ", ".join(name or "one without a name" for name in self._names[:_MOST_NAMED]) + more
+
+    def _cells(self, place: int) -> list[str]:
+        return [row[place].strip() for row in self._head]
+
+    def _look_like_files(self, place: int) -> bool:
+        cells = self._cells(place)
+        return bool(cells) and sum(cell.lower().endswith(IMAGE_SUFFIXES) for cell in cells) > 0.9 * len(cells)
+
+    def _share_found(self, place: int) -> float:
+        """Return the share of the first cells that mean a file."""
+        cells = [cell for cell in self._cells(place) if cell]
+        return float(self._means(cells).mean()) if self._means is not None and cells else 0.0
+
+    def _is_unique(self, place: int) -> bool:
+        cells = self._cells(place)
+        return bool(cells) and len(set(cells)) == len(cells)
+
+    def _is_index(self, place: int) -> bool:
+        """Tell whether a column is the row numbers that a library wrote: by its name, and whole numbers that come once each."""
+        cells = self._cells(place)
+        numbers = all(cell.isascii() and cell.isdigit() for cell in cells)
+        return bool(_INDEX_NAMES.fullmatch(self._names[place])) and numbers and self._is_unique(place)
+
+    # The labels.
+
+    def _all(self, key: int) -> Iterator[Attribute]:
+        cells = label_cells(self._selection.rules())
+        taken = {*self._selection.texts(), *self._selection.drop_columns}
+        for place, name in enumerate(self._names):
+            if place == key or name in taken:
+                continue
+            if _INDEX_NAMES.fullmatch(name) and (left_out := self._left_out(place)):
+                self._notes.append(left_out)
+                continue
+            if not name:
+                raise DataError(
+                    f"{self._table.where_header}: column {place + 1} has no name; name it, or list the attributes with --columns"
+                )
+            yield Attribute(name, place, cells)
+
+    def _left_out(self, place: int) -> str:
+        cells = self._cells(place)
+        if not any(cells):
+            return f"{_named(self._names, place)} is left out: it is empty"
+        return f"{_named(self._names, place)} is left out: it holds row numbers" if self._is_index(place) else ""
+
+    def _chosen(self, key: int) -> Iterator[Attribute]:
+        selection, rules = self._selection, self._selection.rules()
+        plain = label_cells(rules)
+        for name, times in Counter(selection.columns).items():
+            if times > 1:
+                raise ConfigurationError(f"--columns: names {name!r} twice")
+        for text in selection.columns:
+            if self._counts[text]:
+                self._check_is_one(text, "--columns")
+                self._check_free(text, text, key)
+                yield Attribute(text, self._names.index(text), plain)
+            else:
+                yield from self._form(text, key, rules)
+
+    def _form(self, text: str, key: int, rules: Sequence[Rule]) -> Iterator[Attribute]:
+        splits = [(text[: found.start()].strip(), found[0], text[found.end() :].strip()) for found in _OPERATORS.finditer(text)]
+        fitting = [split for split in splits if self._counts[split[0]]]
+        if not fitting:
+            column = splits[0][0] if splits else text
+            raise ConfigurationError(f"--columns: {self._table.name} has no column {column!r}{did_you_mean(column, self._counts)}")
+        # A column may have an operator in its name: the longest name is meant.
+        column, operator, operand = max(fitting, key=lambda split: (len(split[0]), len(split[1])))
+        self._check_is_one(column, "--columns")
+        self._check_free(column, text, key)
+        place = self._names.index(column)
+        if not operand:
+            raise ConfigurationError(f'--columns {text!r}: expected something behind {operator}, for example "{column}{operator}*"')
+        if operator in ("=", "~"):
+            make = Category if operator == "=" else Word
+            for category in self._categories(place, operator, rules) if operand == "*" else [operand]:
+                yield Attribute(f"{column}{operator}{category}", place, make(category, rules), is_plain=False)
+            return
+        try:
+            cells = Bound(operator, operand, rules)
+        except ValueError as error:
+            raise ConfigurationError(f"--columns {text!r}: {operand!r} is no number") from error
+        yield Attribute(text, place, cells, is_plain=False)
+
+    def _categories(self, place: int, operator: str, rules: Sequence[Rule]) -> list[str]:
+        found: set[str] = set()
+        unlabelled = {rule.cell for rule in rules} | {""}
+        for row in self._table.rows():
+            if len(row) != len(self._names):
+                continue
+            cell = row[place].strip()
+            if cell.lower() not in unlabelled:
+                found.update(words_of(cell) if operator == "~" else [cell])
+            if len(found) > _MOST_CATEGORIES:
+                raise ConfigurationError(
+                    f"--columns: {self._names[place]}{operator}* would make more than {_MOST_CATEGORIES} attributes, "
+                    f"{min(found)[:40]!r} among them; name those that are wanted"
+                )
+        # Case makes no difference, as in all cells.
+        found = set({cell.casefold(): cell for cell in sorted(found - {""}, reverse=True)}.values())
+        if not found:
+            raise ConfigurationError(f"--columns: {self._names[place]}{operator}* makes no attribute: the column is empty")
+        return sorted(found)
+
+    # Names.
+
+    def _check_free(self, column: str, text: str, key: int) -> None:
+        if self._names.index(column) == key:
+            raise ConfigurationError(f"--columns: {column!r} is the column of image files of {self._table.name}; leave it out")
+        if column in self._selection.drop_columns:
+            raise ConfigurationError(f"--columns: {text!r} is named by --drop-columns too; leave it out of one of them")
+
+    def _check_is_one(self, name: str, flag: str) -> None:
+        if not self._counts[name]:
+            raise ConfigurationError(f"{flag}: {self._table.name} has no column {name!r}{did_you_mean(name, self._counts)}")
+        if self._counts[name] > 1:
+            raise DataError(f"{self._table.name}: column {name!r} is named twice; rename or remove one")
+
+    def _check_names(self, attributes: Sequence[Attribute], key: int) -> None:
+        where = self._table.where_header
+        if not attributes:
+            raise DataError(
+                f"{where}: the header names no attributes; the columns are {self._listed_names()}, the image's {_named(self._names, key)}"
+            )
+        plain = label_cells()
+        if self._is_value(self._names[key]) and all(plain.allow(attribute.name) for attribute in attributes):
+            raise DataError(f"{where}: holds values, expected a header with the names of the columns; add one")
+        names = Counter(attribute.name for attribute in attributes)
+        for attribute in attributes:
+            name = attribute.name
+            if CONTROL.search(name):
+                raise DataError(f"{where}: attribute {name[:60]!r} holds control characters; rename it")
+            if len(name) > MAX_NAME_CHARACTERS:
+                raise DataError(f"{where}: attribute {name[:60]!r}… has {len(name)} characters, at most {MAX_NAME_CHARACTERS} are allowed")
+            if names[name] > 1 or self._counts[self._names[attribute.position]] > 1:
+                raise DataError(f"{where}: attribute {name} is named twice; rename or remove one")
+
+    def _is_value(self, cell: str) -> bool:
+        """Tell a file, or a number, from the name of a column."""
+        known = self._means is not None and bool(cell) and bool(self._means([cell])[0])
+        return not self._table.names_key or known or cell.lower().endswith(IMAGE_SUFFIXES) or cell.isdigit()
 
 
-def _check_names(picked: Sequence[str], names: Sequence[str], where: str) -> None:
-    if not picked or not all(picked):
-        raise DataError(f"{where}: the header names no attributes, or an empty one")
-    if all(name.lower() in LABEL_CELLS for name in picked):
-        raise DataError(f"{where}: holds values, expected a header with the names of the columns; add one")
-    counts = Counter(names)
-    for name in picked:
-        if CONTROL.search(name):
-            raise DataError(f"{where}: attribute {name[:60]!r} holds control characters; rename it")
-        if len(name) > MAX_NAME_CHARACTERS:
-            raise DataError(f"{where}: attribute {name[:60]!r}… has {len(name)} characters, at most {MAX_NAME_CHARACTERS} are allowed")
-        if counts[name] > 1:
-            raise DataError(f"{where}: attribute {name} is named twice; rename or remove one")
+def wrong_cell(table: str, where: str, column: str, value: object, cells: Cells) -> DataError:
+    """Return the error for a cell that holds what it may not, with the flag that would read it."""
+    hint = form_hint(column, str(value)) if column else ""
+    return DataError(f"{table}, {where}: {column or 'the split'} is {str(value)[:60]!r}, expected {cells.expected}{hint}")
+
+
+def form_hint(column: str, cell: str) -> str:
+    """Return which flag would read a cell that is no label, quotes included."""
+    leave = f"; to leave it out: --drop-columns {_quoted(column)}"
+    if cell.strip().lower().endswith(IMAGE_SUFFIXES):
+        return f"; if it names the image: --key-column {_quoted(column)}{leave}"
+    if cell.strip().lower() in SPLIT_WORDS:
+        return f"; if it holds the split: --partition {_quoted(f'column={column}')}{leave}"
+    if "|" in cell:
+        return f"; to make attributes of its words: --columns {_quoted(f'{column}~{words_of(cell)[0]}')}{leave}"
+    try:
+        number_of(cell)
+    except ValueError:
+        return (
+            f"; to make attributes of it: --columns {_quoted(f'{column}={cell.strip()[:40]}')} or {_quoted(f'{column}=*')}{leave}"
+            if cell
+            else leave
+        )
+    return (
+        f"; to make an attribute of it: --columns {_quoted(f'{column}>={cell.strip()}')}, "
+        f"or say what the cell is: --values {cell.strip()}=unlabelled{leave}"
+    )
+
+
+def _quoted(text: str) -> str:
+    return text if re.fullmatch(r"[\w.-]+", text) else '"' + re.sub(r'(["\\$`])', r"\\\1", text) + '"'
+
+
+def _named(names: Sequence[str], place: int) -> str:
+    return repr(names[place]) if names[place] else f"column {place + 1}, which has no name,"
+
+
+def plain_cells_of(columns: Columns) -> Cells | None:
+    """Return the cells that all attributes have in common, or None where they differ."""
+    cells = columns.attributes[0].cells
+    return cells if all(attribute.cells is cells for attribute in columns.attributes) else None

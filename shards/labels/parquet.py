@@ -1,8 +1,8 @@
-"""Parquet files: one column names the image, the others are labels or a split."""
+"""Parquet files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import ConfigurationError, DataError
-from shards.labels.collector import Chunk
-from shards.labels.columns import LABEL_CELLS, SPLIT_CELLS, Cells, Columns, Selection, select
-from shards.labels.table import check_partition_header
-from shards.labels.text_table import wrong_cell
+from shards.labels.cells import Cells
+from shards.labels.columns import wrong_cell
+from shards.labels.table import HEAD_ROWS, Attribute, Chunk, Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,59 +24,58 @@ _ROWS_PER_CHUNK = 2048
 _NOT_ALLOWED = 254
 
 
-def open_attributes(path: Path, name: str, selection: Selection) -> "ParquetTable":
-    """Read the column names of a table of labels.
-
-    Raises:
-        ConfigurationError: pyarrow is missing, or the selection names a column that the table has not.
-        DataError: The file is damaged, or its names are not as they must be.
-    """
-    return ParquetTable(path, name, select(_names(path, name), selection, file=name, where=name), LABEL_CELLS)
-
-
-def open_partition(path: Path, name: str) -> "ParquetTable":
-    """Read the column names of a table of image files and splits.
-
-    Raises:
-        ConfigurationError: pyarrow is missing.
-        DataError: The file is damaged, or there are not two columns.
-    """
-    names = _names(path, name)
-    check_partition_header(names, name)
-    return ParquetTable(path, name, select(names, Selection(), file=name, where=name), SPLIT_CELLS)
-
-
-@dataclass(frozen=True, slots=True)
 class ParquetTable:
-    """The rows of a Parquet file, not read yet."""
+    """A Parquet file, not read yet but for its columns' names."""
 
-    path: Path
-    name: str
-    columns: Columns
-    cells: Cells
+    names_key = True
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, name: str) -> None:
+        """Read the column names.
+
+        Raises:
+            ConfigurationError: pyarrow is missing.
+            DataError: The file is damaged, or names a column twice.
+        """
+        self.path, self.name, self.where_header = path, name, name
+        self._names = _names(path, name)
+        self.header = tuple(column.strip() for column in self._names)
 
     def where(self, row: int) -> str:
         """Return what messages call a row."""
         return f"row {row + 1}"
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield all rows.
+    def head(self) -> list[list[str]]:
+        """Return the first rows as text."""
+        return list(islice(self.rows(), HEAD_ROWS))
+
+    def rows(self) -> Iterator[list[str]]:
+        """Yield all rows as text; a null is an empty cell."""
+        with _opened(self.path, self.name) as file:
+            for batch in file.iter_batches(_ROWS_PER_CHUNK, use_threads=False):
+                batch.validate(full=True)
+                yield from map(list, zip(*([_text(cell) for cell in column.to_pylist()] for column in batch.columns), strict=True))
+
+    def chunks(self, columns: Columns) -> Iterator[Chunk]:
+        """Yield all rows of some columns.
 
         Raises:
             DataError: The file is damaged, or a cell holds what it may not.
         """
         first_row = 0
+        attributes = [(attribute, self._names[attribute.position]) for attribute in columns.attributes]
+        key, texts = self._names[columns.key], [self._names[place] for place in columns.texts]
+        wanted = list(dict.fromkeys([key, *(name for _, name in attributes), *texts]))
         with _opened(self.path, self.name) as file:
             from pyarrow import default_memory_pool
 
-            names = file.schema_arrow.names
-            key, wanted = names[self.columns.key], [names[position] for position in self.columns.positions]
-            for batch in file.iter_batches(_ROWS_PER_CHUNK, columns=[key, *wanted], use_threads=False):
+            for batch in file.iter_batches(_ROWS_PER_CHUNK, columns=wanted, use_threads=False):
                 # Among others: strings that are not UTF-8.
                 batch.validate(full=True)
                 files = self._files(batch.column(key), key, first_row)
-                codes = [self._codes(batch.column(name), name, first_row) for name in wanted]
-                yield Chunk(files, np.stack(codes, axis=1).tobytes())
+                codes = [self._codes(batch.column(name), name, first_row, attribute) for attribute, name in attributes]
+                cells = tuple([_text(cell) for cell in batch.column(name).to_pylist()] for name in texts)
+                yield Chunk(files, np.stack(codes, axis=1).tobytes() if codes else b"", cells)
                 first_row += len(files)
                 # Otherwise Arrow keeps what it has freed, in the end several times what the labels take.
                 default_memory_pool().release_unused()
@@ -92,32 +90,40 @@ class ParquetTable:
         # A number is the image's name without its suffix.
         return files if kind == "text" else [str(number) for number in files]
 
-    def _codes(self, column: "pa.Array", name: str, first_row: int) -> NDArray[np.uint8]:
+    def _codes(self, column: "pa.Array", name: str, first_row: int, attribute: Attribute) -> NDArray[np.uint8]:
         column, kind = _plain(column)
-        # As a number, a boolean "is test" would become the split val.
-        if not kind or (kind == "boolean" and "true" not in self.cells):
-            raise DataError(f"{self.name}: column {name} holds {column.type}, expected {self.cells.expected}")
-        codes = self._text_codes(column) if kind == "text" else self._number_codes(column)
-        codes[column.is_null().to_numpy(zero_copy_only=False)] = self.cells.get("", _NOT_ALLOWED)
+        cells = attribute.cells
+        if not kind:
+            raise DataError(f"{self.name}: column {name} holds {column.type}, expected {cells.expected}")
+        if kind == "text" or not attribute.is_plain:
+            codes = np.array([_code(cells, _text(cell)) for cell in column.to_pylist()], np.uint8)
+        else:
+            codes = self._number_codes(column, cells)
+            codes[column.is_null().to_numpy(zero_copy_only=False)] = cells.get("", _NOT_ALLOWED)
         wrong = np.flatnonzero(codes == _NOT_ALLOWED)
         if len(wrong):
             row = int(wrong[0])
-            value = column[row].as_py()
-            raise wrong_cell(self.name, self.where(first_row + row), name, "null" if value is None else value, self.cells)
+            raise wrong_cell(self.name, self.where(first_row + row), name, _text(column[row].as_py()) or "null", cells)
         return codes
 
-    def _text_codes(self, column: "pa.Array") -> NDArray[np.uint8]:
-        # A null stands for itself here; the caller gives it its code.
-        cells = self.cells
-        return np.array([_NOT_ALLOWED if cell is None or not cells.allow(cell) else cells[cell] for cell in column.to_pylist()], np.uint8)
-
-    def _number_codes(self, column: "pa.Array") -> NDArray[np.uint8]:
+    def _number_codes(self, column: "pa.Array", cells: Cells) -> NDArray[np.uint8]:
         # Nulls come as NaN, None or whatever else is no number of ours.
         numbers = column.to_numpy(zero_copy_only=False)
         codes = np.full(len(column), _NOT_ALLOWED, np.uint8)
-        for number, code in self.cells.numbers.items():
+        for number, code in cells.numbers.items():
             codes[numbers == number] = code
         return codes
+
+
+def _code(cells: Cells, cell: str) -> int:
+    try:
+        return cells[cell]
+    except KeyError:
+        return _NOT_ALLOWED
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)
 
 
 def _plain(column: "pa.Array") -> "tuple[pa.Array, str]":

@@ -1,81 +1,98 @@
-"""CSV files with a header: one column names the image, the others are labels or a split.
+"""What readers of tables have in common, whatever the file's format."""
 
-Quoting is that of RFC 4180. Kaggle's copies of CelebA's files are such tables.
-"""
-
-import csv
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
+from typing import Protocol
 
-from shards.errors import DataError
-from shards.labels.columns import LABEL_CELLS, SPLIT_CELLS, Cells, Selection, select
-from shards.labels.text_table import TextFile, TextTable
+from shards.labels.cells import Cells
 
-
-def open_attributes(file: TextFile, selection: Selection) -> TextTable:
-    """Read the header of a table of labels.
-
-    Raises:
-        ConfigurationError: The selection names a column that the table has not.
-        DataError: The header is not as it must be.
-    """
-    return _open(file, _header(file), selection, LABEL_CELLS)
+HEAD_ROWS = 200
+"""Rows at the beginning of a table by which its columns are told apart."""
 
 
-def open_partition(file: TextFile) -> TextTable:
-    """Read the header of a table of image files and splits.
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A label column to be: where its cells stand and what they mean."""
 
-    Raises:
-        DataError: There are not two columns, or no header.
-    """
-    header = _header(file)
-    check_partition_header(header, f"{file.name}, line 1")
-    return _open(file, header, Selection(), SPLIT_CELLS)
-
-
-def check_partition_header(header: list[str], where: str) -> None:
-    """Refuse a table of splits that has not two columns, or no header: its first image would be lost in silence."""
-    if len(header) != 2:
-        raise DataError(f"{where}: expected two columns, the image and its split, got {len(header)}")
-    if header[1].strip().lower() in SPLIT_CELLS:
-        raise DataError(f"{where}: holds values, expected a header with the names of the columns; add one")
+    name: str
+    position: int
+    """Of the column in the file."""
+    cells: Cells
+    is_plain: bool = True
+    """Whether the column is the attribute as it stands."""
 
 
-def _open(file: TextFile, header: list[str], selection: Selection, cells: Cells) -> TextTable:
-    columns = select(header, selection, file=file.name, where=f"{file.name}, line 1")
-    return TextTable(
-        file=file,
-        columns=columns,
-        num_cells=len(header),
-        cells=cells,
-        rows=lambda: islice(_records(file), 1, None),
-        line_of=lambda row: _line_of(file, row + 1),
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """The columns that are read."""
+
+    key: int
+    """Position of the column of image files."""
+    attributes: tuple[Attribute, ...]
+    """The label columns."""
+    texts: tuple[int, ...] = ()
+    """Positions of columns whose cells are wanted as they are: a split, a group."""
+    notes: tuple[str, ...] = ()
+    """What was guessed, in words."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the attributes' names."""
+        return tuple(attribute.name for attribute in self.attributes)
 
 
-def _header(file: TextFile) -> list[str]:
-    return next(_records(file))
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive rows of a table."""
+
+    files: list[str]
+    """[n] image files as they are written."""
+    codes: bytes | bytearray
+    """[n · A] codes of the cells, row by row."""
+    texts: tuple[list[str], ...] = ()
+    """Per text column its [n] cells."""
 
 
-def _records(file: TextFile) -> Iterator[list[str]]:
-    """Yield all records, the header first."""
-    lines = file.lines()
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
-    number = 0
-    try:
-        for record in reader:
-            if len(record) < 2 and not "".join(record).strip():
-                file.check_blank(lines, reader.line_num)
-                return
-            number += 1
-            yield record
-    except csv.Error as error:
-        raise DataError(f"{file.name}, line {_line_of(file, number)}: is not valid CSV ({error})") from error
+class Table(Protocol):
+    """An annotation file of any format, opened."""
 
+    @property
+    def name(self) -> str:
+        """What messages call the file."""
+        ...
 
-def _line_of(file: TextFile, record: int) -> int:
-    """Return the line on which a record begins; quoted cells may go over several."""
-    reader = csv.reader(file.lines(), strict=True, skipinitialspace=True)
-    for _ in islice(reader, record):
-        pass
-    return reader.line_num + 1
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns' names, trimmed; empty for one without a name."""
+        ...
+
+    @property
+    def where_header(self) -> str:
+        """What messages call the header."""
+        ...
+
+    @property
+    def names_key(self) -> bool:
+        """Whether the column of images has a name: in CelebA's own file it has none, and is the first."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of the format, in words."""
+        ...
+
+    def head(self) -> list[list[str]]:
+        """Return the first rows as text, at most `HEAD_ROWS`; a row may be too short or long."""
+        ...
+
+    def rows(self) -> Iterator[list[str]]:
+        """Yield all rows as text."""
+        ...
+
+    def chunks(self, columns: Columns) -> Iterator[Chunk]:
+        """Yield all rows of some columns."""
+        ...
+
+    def where(self, row: int) -> str:
+        """Return what messages call a row, counted from 0."""
+        ...

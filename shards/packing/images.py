@@ -1,17 +1,29 @@
-"""Which file each row of the annotations means, how large it is, and what does not match."""
+"""Which file each row of the annotations means, how large it is, and what does not match.
+
+A row means the file of its name; else the one whose name differs in the image suffix only (`.jpg`, `.JPG`, `.png`, none), or in case,
+slashes and the form of accents; else, if it has no folder in it, the one of that name in any folder. Each of these only where one file
+fits.
+"""
 
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.packing.names import Spelling, bare, folded, is_bare, is_hidden, stem_of
 from shards.storage.folder import FileInfo, Folder
 
 _CHUNK = 4096
 _SUFFIXES = (b".jpg", b".jpeg", b".JPG", b".JPEG")
+SPELLINGS: tuple[tuple[str, Spelling], ...] = (
+    ("suffix", stem_of),
+    ("case", folded),
+    ("folder", bare),
+)
+"""What is taken out of a name, one after the other, where it means no file as it stands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,49 +36,150 @@ class Images:
     """[N] bytes."""
     versions: NDArray[np.uint32]
     """[N]: changes when the file may have changed."""
-    num_listed: int
-    """Files in the folder, whatever they are."""
     surplus: NDArray[np.bytes_]
-    """JPEG files that no row means, sorted."""
+    """JPEG files that no row means, sorted, but for hidden ones."""
+    num_hidden: int
+    """Hidden files that no row means."""
+    notes: tuple[str, ...]
+    """Which rows were matched in spite of another spelling, in words."""
 
 
-class _Listing(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Respelt:
+    """All files that are not hidden in another spelling, sorted by it."""
+
+    names: NDArray[np.bytes_]
+    places: NDArray[np.int64]
+    """Of each in the listing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
     """All files of a folder, sorted by name."""
 
     names: NDArray[np.bytes_]
+    """[F]."""
     sizes: NDArray[np.int64]
+    """[F] bytes."""
     versions: NDArray[np.uint32]
+    """[F]: changes when a file may have changed."""
+    _respelt: dict[str, _Respelt] = field(default_factory=dict)
+
+    def find(self, wanted: NDArray[np.bytes_]) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
+        """Find the file that each name means.
+
+        Args:
+            wanted: [N] names as a table has them.
+
+        Returns:
+            [N] places in the listing, -1 where a name means none or several; and per kind of other spelling the rows found by it.
+        """
+        at = _find(self.names, wanted)
+        by_spelling: dict[str, NDArray[np.int64]] = {}
+        missing = np.flatnonzero(at < 0)
+        for suffix in _SUFFIXES:
+            if not len(missing):
+                return at, by_spelling
+            at[missing] = _find(self.names, np.char.add(wanted[missing], suffix))
+            missing = missing[at[missing] < 0]
+        for kind, spelling in SPELLINGS:
+            asked = missing if spelling is not bare else missing[[is_bare(name) for name in wanted[missing].tolist()]]
+            if not len(asked):
+                continue
+            at[asked] = self._find_respelt(kind, spelling, wanted[asked])
+            if len(found := asked[at[asked] >= 0]):
+                by_spelling[kind] = found
+            missing = missing[at[missing] < 0]
+        return at, by_spelling
+
+    def means(self, cells: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell which cells mean a file."""
+        at, _ = self.find(np.array([cell.strip().removeprefix("./").encode("utf-8", "replace") for cell in cells], np.bytes_))
+        return at >= 0
+
+    def alike(self, name: bytes) -> list[bytes]:
+        """Return the files that a name could mean, where it is not clear which."""
+        for kind, spelling in SPELLINGS:
+            if spelling is bare and not is_bare(name):
+                continue
+            respelt, key = self._respell(kind, spelling), spelling(name)
+            first, last = (int(np.searchsorted(respelt.names, key, side)) for side in ("left", "right"))
+            if last > first:
+                return [self.names[place] for place in respelt.places[first:last].tolist()]
+        return []
+
+    def _find_respelt(self, kind: str, spelling: Spelling, wanted: NDArray[np.bytes_]) -> NDArray[np.int64]:
+        respelt = self._respell(kind, spelling)
+        if not len(respelt.names):
+            return np.full(len(wanted), -1, np.int64)
+        keys = np.array([spelling(name) for name in wanted.tolist()], np.bytes_)
+        first, last = (np.searchsorted(respelt.names, keys, side) for side in ("left", "right"))
+        return np.where(last - first == 1, respelt.places[np.minimum(first, len(respelt.places) - 1)], -1)
+
+    def _respell(self, kind: str, spelling: Spelling) -> _Respelt:
+        if kind not in self._respelt:
+            places = np.array([place for place, name in enumerate(self.names.tolist()) if not is_hidden(name)], np.int64)
+            names = np.array([spelling(name) for name in self.names[places].tolist()], np.bytes_ if len(places) else "S1")
+            order = np.argsort(names, kind="stable")
+            self._respelt[kind] = _Respelt(names[order], places[order])
+        return self._respelt[kind]
 
 
-def match_images(folder: Folder, wanted: NDArray[np.bytes_], on_listed: Callable[[int], None]) -> Images:
-    """List the folder and find the image of each row: the file of that name, or with `.jpg` or `.jpeg` behind it.
+def list_images(folder: Folder, on_listed: Callable[[int], None]) -> Listing:
+    """List a folder.
 
     Args:
         folder: The images.
-        wanted: [N] file names or stems, as the annotations have them.
         on_listed: Called now and then with the number of files listed so far.
 
     Raises:
         DataError: The folder cannot be read.
     """
-    listing = _list(folder, on_listed)
-    at = _find(listing.names, wanted)
-    for suffix in _SUFFIXES:
-        missing = np.flatnonzero(at < 0)
-        if not len(missing):
-            break
-        at[missing] = _find(listing.names, np.char.add(wanted[missing], suffix))
+    chunks: list[tuple[NDArray[Any], ...]] = []
+    pending: list[FileInfo] = []
+    for info in folder.list():
+        pending.append(info)
+        if len(pending) == _CHUNK:
+            chunks.append(_pack(pending))
+            pending.clear()
+            on_listed(len(chunks) * _CHUNK)
+    chunks.append(_pack(pending))
+    names, sizes, versions = (np.concatenate(column) for column in zip(*chunks, strict=True))
+    order = np.argsort(names, kind="stable")
+    return Listing(names[order], sizes[order], versions[order])
+
+
+def match_images(listing: Listing, wanted: NDArray[np.bytes_]) -> Images:
+    """Find the image of each row.
+
+    Args:
+        listing: The folder's files.
+        wanted: [N] names as the annotations have them.
+    """
+    at, by_spelling = listing.find(wanted)
     found = at >= 0
     used = np.zeros(len(listing.names), bool)
     used[at[found]] = True
-    rest = listing.names[~used]
+    rest = listing.names[~used].tolist()
+    surplus = [name for name in rest if name.lower().endswith((b".jpg", b".jpeg")) and not is_hidden(name)]
     return Images(
         files=_where(found, listing.names, at, b""),
         sizes=_where(found, listing.sizes, at, 0),
         versions=_where(found, listing.versions, at, 0),
-        num_listed=len(listing.names),
-        surplus=np.array([name for name in rest if name.lower().endswith((b".jpg", b".jpeg"))], listing.names.dtype),
+        surplus=np.array(surplus, listing.names.dtype),
+        num_hidden=sum(map(is_hidden, rest)),
+        notes=tuple(_note(kind, rows, wanted, listing.names[at[rows]]) for kind, rows in by_spelling.items()),
     )
+
+
+def _note(kind: str, rows: NDArray[np.int64], wanted: NDArray[np.bytes_], files: NDArray[np.bytes_]) -> str:
+    what = {"suffix": "with another suffix or slash", "case": "in another case or spelling", "folder": "without its folder"}[kind]
+    many = f"{len(rows):,} rows name their images" if len(rows) > 1 else "1 row names its image"
+    return f"{many} {what}: {_shown(wanted[rows[0]])} is {_shown(files[0])}"
+
+
+def _shown(name: bytes) -> str:
+    return repr(name.decode("utf-8", "backslashreplace"))
 
 
 def find_twice(names: NDArray[np.bytes_]) -> tuple[int, int] | None:
@@ -88,24 +201,9 @@ def positions_in(names: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArr
     return np.where(at >= 0, order[at], -1) if len(names) else at
 
 
-def _list(folder: Folder, on_listed: Callable[[int], None]) -> _Listing:
-    chunks: list[_Listing] = []
-    pending: list[FileInfo] = []
-    for info in folder.list():
-        pending.append(info)
-        if len(pending) == _CHUNK:
-            chunks.append(_pack(pending))
-            pending.clear()
-            on_listed(len(chunks) * _CHUNK)
-    chunks.append(_pack(pending))
-    names, sizes, versions = (np.concatenate(column) for column in zip(*chunks, strict=True))
-    order = np.argsort(names, kind="stable")
-    return _Listing(names[order], sizes[order], versions[order])
-
-
-def _pack(infos: Iterable[FileInfo]) -> _Listing:
+def _pack(infos: Iterable[FileInfo]) -> tuple[NDArray[Any], ...]:
     infos = list(infos)
-    return _Listing(
+    return (
         np.array([info.name.encode("utf-8", "surrogateescape") for info in infos], np.bytes_),
         np.array([info.size for info in infos], np.int64),
         np.array([zlib.crc32(info.version.encode()) for info in infos], np.uint32),

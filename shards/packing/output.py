@@ -12,6 +12,7 @@ from shards.arrays import Arrays, ShardFacts, new_arrays, publish
 from shards.errors import ConfigurationError, DataError
 from shards.files import TEMPORARY
 from shards.manifest import ARRAYS, MANIFEST, WIDS
+from shards.packing.files_table import FILES, write_files
 from shards.packing.job import NOTES, PackedShard, read_rows
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan
@@ -25,7 +26,7 @@ _MARKER = f"{NOTES}/begun"
 """File that tells a folder in which packing has begun from a folder of somebody else's."""
 
 _SHARD_FILE = re.compile(rf"({re.escape(NOTES)}/)?(?P<shard>(train|val|test)-\d{{6,}})\.(tar|idx|npy|json)")
-_OTHER_FILES = {*ARRAYS, WIDS, QUARANTINE, SUMMARY, _MARKER}
+_OTHER_FILES = {*ARRAYS, WIDS, QUARANTINE, FILES, SUMMARY, _MARKER}
 
 
 def check_free(out: Folder) -> None:
@@ -97,10 +98,14 @@ def finish(
     with new_arrays(out, num_samples, len(source.attributes), key_width) as arrays:
         _fill(arrays, out, source, kept, packed)
         summary = summarise(options, source.attributes, arrays, packed, bad, seconds)
-        summary = dataclasses.replace(summary, source_versions=source.versions_digest(np.concatenate(kept)))
+        summary = dataclasses.replace(
+            summary, source_versions=source.versions_digest(np.concatenate(kept)), key_column=source.key_column, notes=source.notes
+        )
         if options.on_bad_image == "quarantine":
             with out.create(QUARANTINE) as file:
                 file.write(quarantine_csv(bad))
+        if write_files(out, source, kept):
+            summary = dataclasses.replace(summary, notes=(*summary.notes, f"keys are not the files' names: {FILES} has both"))
         with out.create(SUMMARY) as file:
             file.write(summary_json(summary))
         facts = list(_close_ranks(out, [shard.facts for shard in packed]))

@@ -13,6 +13,7 @@ from shards.packing.finished import describe_finished
 from shards.packing.job import Advance, PackedShard, ShardJob
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan, plan_shards
+from shards.packing.preview import preview
 from shards.packing.progress import Progress
 from shards.packing.runner import local, pool
 from shards.packing.source import Source, absolute, read_source
@@ -34,6 +35,9 @@ def make_shards(options: PackOptions) -> None:
         DataError: An input is missing, damaged or inconsistent. The output then has no manifest: it is not a data set.
         Interrupted: A signal stopped it; the same command goes on where it was.
     """
+    if options.dry_run:
+        preview(options)
+        return
     started = time.perf_counter()
     out = open_folder(options.out)
     output.check_free(out)

@@ -27,7 +27,7 @@ def quarantine_csv(images: Sequence[BadImage]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("key", "file", "reason"))
-    writer.writerows((_harmless(image.key), _harmless(image.file), image.reason) for image in images)
+    writer.writerows((harmless(image.key), harmless(image.file), image.reason) for image in images)
     return text.getvalue().encode("utf-8")
 
 
@@ -38,6 +38,7 @@ def quarantined_files(out: Folder) -> NDArray[np.bytes_]:
     return np.array(files, np.bytes_ if files else "S1")
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula and no terminal for an order."""
     visible = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cell)
     return f"./{visible}" if visible.startswith(("=", "+", "-", "@")) else visible

@@ -4,7 +4,7 @@ import ctypes
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.annotations import Annotations
-from shards.errors import DataError
-from shards.labels.annotation_file import read_annotations, read_partition
-from shards.packing.images import Images, match_images
+from shards.annotations import SPLITS, Annotations
+from shards.errors import ConfigurationError, DataError
+from shards.labels.annotation_file import read_annotations
+from shards.labels.columns import Selection
+from shards.labels.partition import read_list, read_partition, split_codes, split_of_name
+from shards.packing.images import Images, Listing, find_twice, list_images, match_images
 from shards.packing.job import BadImage
+from shards.packing.keys import key_of, keys_of, shown
+from shards.packing.mismatch import advice, several_fit, surplus_advice
 from shards.packing.options import PackOptions
-from shards.packing.plan import given_splits, key_of, keys_of, random_splits, shown
 from shards.packing.quarantine import NO_IMAGE, NO_ROW
+from shards.packing.splits import (
+    check_groups,
+    folder_splits,
+    given_splits,
+    listed_splits,
+    parse_partition,
+    random_group_splits,
+    random_splits,
+)
 from shards.storage.folder import open_folder
 
 
@@ -44,6 +56,10 @@ class Source:
     """[N]: changes when an image may have changed."""
     unmatched: tuple[BadImage, ...]
     """Rows without an image and images without a row; there are none unless bad images are quarantined."""
+    key_column: str
+    """Column that names the images; empty if it has no name."""
+    notes: tuple[str, ...]
+    """What was guessed on the way, and what looks odd, in words."""
 
     def versions_digest(self, rows: NDArray[np.int64]) -> str:
         """Return a hash of the times of modification of these rows' images: while it is the same, nobody has touched them."""
@@ -69,31 +85,183 @@ def read_source(options: PackOptions, on_listed: Callable[[int], None]) -> Sourc
     return source
 
 
-def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
-    with local_file(options.attributes) as path:
-        annotations = read_annotations(path, key_column=options.key_column, columns=options.columns or (), name=options.attributes)
-    splits = None
-    if options.partition is not None:
-        with local_file(options.partition) as path:
-            splits = given_splits(annotations.files, read_partition(path, name=options.partition))
-    images = match_images(open_folder(options.images), annotations.files, on_listed)
-    if not images.num_listed:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Tables and folder as they were read, not yet checked against each other."""
+
+    listing: Listing
+    """All files of the folder."""
+    annotations: Annotations
+    """The rows of all tables."""
+    table_splits: NDArray[np.uint8] | None
+    """[N] split of each row's table, with `--partition tables`."""
+    images: Images
+    """The image of each row."""
+
+
+def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Inputs:
+    """List the folder, read the tables and find each row's image.
+
+    Raises:
+        DataError: An input is missing or damaged.
+        ConfigurationError: A URL or a column cannot be used.
+    """
+    listing = list_images(open_folder(options.images), on_listed)
+    if not len(listing.names):
         raise DataError(f"{options.images}: is not a folder of images (there are no files in it, or no such folder)")
-    unmatched = tuple(_unmatched(options, annotations, images))
+    kind, given = parse_partition(options.partition or ())
+    selection = Selection(
+        key_column=options.key_column,
+        columns=options.columns or (),
+        drop_columns=options.drop_columns or (),
+        values=options.values or (),
+        split_column=given[0] if kind == "column" else None,
+        group_column=options.group_column,
+    )
+    tables: list[Annotations] = []
+    for url in options.attributes:
+        with local_file(url) as path:
+            tables.append(read_annotations(path, selection, name=url, means=listing.means))
+    annotations = _appended(options.attributes, tables)
+    splits = _splits_of_tables(options.attributes, tables) if kind == "tables" else None
+    return Inputs(listing, annotations, splits, match_images(listing, annotations.files))
+
+
+def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
+    inputs = read_inputs(options, on_listed)
+    annotations, images = inputs.annotations, inputs.images
+    unmatched = tuple(_unmatched(options, inputs))
     found = images.files != b""
     if not found.any():
-        raise DataError(f"{options.images}: holds none of the images that {options.attributes} names")
-    keys = keys_of(images.files[found])
+        raise DataError(f"{options.images}: holds none of the images that {', '.join(options.attributes)} names")
+    files = images.files[found]
+    check_once(annotations, images)
+    keys = keys_of(files)
+    splits, split_notes = choose_splits(options, inputs, found, keys)
     return Source(
         attributes=annotations.attributes,
-        files=_in_a_file(images.files[found]),
+        files=_in_a_file(files),
         keys=_in_a_file(keys),
         labels=_in_a_file(annotations.labels[found]),
-        splits=random_splits(keys, options.seed) if splits is None else splits[found],
+        splits=splits,
         sizes=_in_a_file(images.sizes[found]),
         versions=_in_a_file(images.versions[found]),
         unmatched=unmatched,
+        key_column=annotations.key_column,
+        notes=notes_of(inputs, split_notes),
     )
+
+
+def notes_of(inputs: Inputs, split_notes: Sequence[str]) -> tuple[str, ...]:
+    """Return everything that was guessed, in words, each once."""
+    hidden = inputs.images.num_hidden
+    passed_over = (
+        [f"{hidden:,} hidden or system files were passed over" if hidden > 1 else "1 hidden or system file was passed over"]
+        if hidden
+        else []
+    )
+    return tuple(dict.fromkeys([*inputs.annotations.notes, *inputs.images.notes, *passed_over, *split_notes]))
+
+
+def choose_splits(
+    options: PackOptions, inputs: Inputs, found: NDArray[np.bool_], keys: NDArray[np.bytes_]
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return the split codes of the rows that have an image, and what was guessed.
+
+    Args:
+        options: What the user asked for.
+        inputs: Tables and folder.
+        found: [N] rows that have an image.
+        keys: Their keys.
+
+    Raises:
+        DataError: An image has no split, or what says so is missing or damaged.
+    """
+    annotations = inputs.annotations
+    if options.partition is not None:
+        return _given(options, options.partition, inputs, found)
+    if annotations.groups is None or options.group_column is None:
+        return random_splits(keys, options.seed), ()
+    check_groups(annotations.groups[found], options.group_column)
+    return random_group_splits(annotations.groups[found], options.seed), ()
+
+
+def _given(
+    options: PackOptions, partition: Sequence[str], inputs: Inputs, found: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    annotations, listing, files = inputs.annotations, inputs.listing, inputs.images.files[found]
+    kind, given = parse_partition(partition)
+    if kind == "tables" and inputs.table_splits is not None:
+        return inputs.table_splits[found], ()
+    if kind == "folders":
+        return folder_splits(options.images.rstrip("/"), files), ()
+    if kind == "column" and annotations.splits is not None:
+        return split_codes(given[0], annotations.splits[found], ", ".join(options.attributes))
+    if kind == "lists":
+        lists = []
+        for code, url in given.items():
+            with local_file(url) as path:
+                lists.append((code, url, read_list(path, name=url, means=listing.means)))
+        return listed_splits(listing, files, lists), ()
+    with local_file(given[0]) as path:
+        read = read_partition(path, name=given[0], means=listing.means)
+    return given_splits(listing, files, read, given[0]), read.notes
+
+
+def check_once(annotations: Annotations, images: Images) -> None:
+    """Refuse two rows that mean one file: spelt alike but for a suffix or a folder.
+
+    Raises:
+        DataError: There are such rows.
+    """
+    rows = np.flatnonzero(images.files != b"")
+    if twice := find_twice(images.files[rows]):
+        first, second = (shown(annotations.files[rows[place]]) for place in twice)
+        raise DataError(
+            f"rows {first} and {second} both mean the file {shown(images.files[rows[twice[0]]])}; remove one, or write its path"
+        )
+
+
+def _appended(urls: Sequence[str], tables: Sequence[Annotations]) -> Annotations:
+    """Return several tables as one."""
+    first, *others = tables
+    if not others:
+        return first
+    labels = [first.labels]
+    for url, table in zip(urls[1:], others, strict=True):
+        if sorted(table.attributes) != sorted(first.attributes):
+            differing = sorted(set(table.attributes) ^ set(first.attributes))
+            raise DataError(
+                f"{url}: has other attributes than {urls[0]}, {differing[0]!r} for example; choose those that both have with --columns"
+            )
+        labels.append(table.labels[:, [table.attributes.index(name) for name in first.attributes]])
+    files = np.concatenate([table.files for table in tables])
+    if twice := find_twice(files):
+        bounds = np.cumsum([len(table.files) for table in tables])
+        one, other = (urls[int(np.searchsorted(bounds, place, "right"))] for place in twice)
+        raise DataError(f"{other}: {files[twice[1]].decode()} stands in {one} too; remove one")
+    splits = [table.splits for table in tables if table.splits is not None]
+    groups = [table.groups for table in tables if table.groups is not None]
+    return Annotations(
+        attributes=first.attributes,
+        files=files,
+        labels=np.concatenate(labels),
+        splits=np.concatenate(splits) if splits else None,
+        groups=np.concatenate(groups) if groups else None,
+        key_column=first.key_column,
+        cells=first.cells,
+        notes=tuple(note for table in tables for note in table.notes),
+    )
+
+
+def _splits_of_tables(urls: Sequence[str], tables: Sequence[Annotations]) -> NDArray[np.uint8]:
+    codes: list[NDArray[np.uint8]] = []
+    for url, table in zip(urls, tables, strict=True):
+        code = split_of_name(url)
+        if code is None:
+            raise ConfigurationError(f"--partition tables: the name of {url} tells no split; expected one of {', '.join(SPLITS)} in it")
+        codes.append(np.full(len(table.files), code, np.uint8))
+    return np.concatenate(codes)
 
 
 def _in_a_file(array: NDArray[Any]) -> NDArray[Any]:
@@ -120,35 +288,36 @@ def absolute(url: str) -> str:
     return url if "://" in url else os.path.abspath(url)  # noqa: PTH100 (resolve would follow links)
 
 
-def _unmatched(options: PackOptions, annotations: Annotations, images: Images) -> Iterator[BadImage]:
+def _unmatched(options: PackOptions, inputs: Inputs) -> Iterator[BadImage]:
+    annotations, images = inputs.annotations, inputs.images
     missing = annotations.files[images.files == b""]
-    if options.on_bad_image == "quarantine":
+    quarantine = options.on_bad_image == "quarantine"
+    if len(missing) and (not quarantine or 2 * len(missing) > len(annotations.files)):
+        raise mismatch(options, inputs, missing)
+    if quarantine:
         yield from (_rejected(name, NO_IMAGE) for name in missing.tolist())
         yield from (_rejected(name, NO_ROW) for name in images.surplus.tolist())
-        return
-    hint = "; --on-bad-image quarantine packs what matches"
-    if len(missing) == len(annotations.files):
-        hint = _where_they_are(options, missing, images)
-    if len(missing):
-        raise DataError(
-            f"{options.images}: lacks {len(missing)} of the {len(annotations.files)} images that the attribute file names, "
-            f"first {shown(missing[0])}{hint}"
-        )
-    if len(images.surplus):
-        raise DataError(
-            f"{options.images}: holds {len(images.surplus)} images that the attribute file does not name, "
-            f"first {shown(images.surplus[0])}{hint}"
-        )
+    elif len(images.surplus):
+        raise surplus_error(options, images.surplus)
 
 
-def _where_they_are(options: PackOptions, missing: NDArray[np.bytes_], images: Images) -> str:
-    """Return a hint if all images are missing because the folder around theirs was named, as after unpacking an archive twice."""
-    wanted = missing[0]
-    for name in images.surplus.tolist():
-        folder, slash, rest = name.rpartition(b"/" + wanted)
-        if slash and not rest:
-            return f"; try --images {options.images.rstrip('/')}/{folder.decode('utf-8', 'backslashreplace')}"
-    return ""
+def surplus_error(options: PackOptions, surplus: NDArray[np.bytes_]) -> DataError:
+    """Return the error for images without a row."""
+    return DataError(
+        f"{options.images}: holds {len(surplus)} images that the attribute file does not name, "
+        f"first {shown(surplus[0])}{surplus_advice(surplus)}; --on-bad-image quarantine packs what matches"
+    )
+
+
+def mismatch(options: PackOptions, inputs: Inputs, missing: NDArray[np.bytes_]) -> DataError:
+    """Return the error for rows without an image: what they and the files look like, and what would make them meet."""
+    num_rows = len(inputs.annotations.files)
+    few = 2 * len(missing) <= num_rows
+    hint = several_fit(inputs.listing, missing) if few else advice(options.images, inputs.listing, missing)
+    hint = hint or ("; --on-bad-image quarantine packs what matches" if few else "")
+    return DataError(
+        f"{options.images}: lacks {len(missing)} of the {num_rows} images that the attribute file names, first {shown(missing[0])}{hint}"
+    )
 
 
 def _rejected(file: bytes, reason: str) -> BadImage:

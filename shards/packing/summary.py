@@ -67,6 +67,10 @@ class Summary:
     """The flags."""
     source_versions: str = ""
     """Hash of the images' times of modification: by it the same command sees later whether anybody has touched them."""
+    key_column: str = ""
+    """Column that named the images; empty if it has no name."""
+    notes: tuple[str, ...] = ()
+    """What was guessed when tables and folder were read, and what looks odd, in words."""
     attributes: tuple[AttributeSummary, ...]
     """The label columns."""
 
@@ -134,6 +138,7 @@ def print_summary(folder: str, summary: Summary) -> None:
         f"{summary.megabytes_per_second:,.1f} MB/s",
         soft_wrap=True,
     )
+    print_notes(console, summary.notes)
     if left_out := _left_out(summary):
         console.print(f"[yellow]left out: {left_out}; {QUARANTINE} lists them[/yellow]", soft_wrap=True)
     shown = summary.attributes[:_MOST_ATTRIBUTES]
@@ -143,6 +148,13 @@ def print_summary(folder: str, summary: Summary) -> None:
     console.print(Columns(tables, padding=(0, 4)))
     if more := len(summary.attributes) - len(shown):
         console.print(f"… and {more:,} more in {SUMMARY}", soft_wrap=True)
+
+
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print what was guessed, a line each; what looks odd in yellow."""
+    for note in notes:
+        style = "yellow" if note.startswith("warning") else "dim"
+        console.print(Text(one_line(note), style), soft_wrap=True)
 
 
 def _left_out(summary: Summary) -> str:

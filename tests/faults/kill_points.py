@@ -25,8 +25,8 @@ def pack(source: Path, out: Path) -> None:
     make_shards(
         PackOptions(
             images=str(source / "img_align_celeba"),
-            attributes=str(source / "list_attr_celeba.txt"),
-            partition=str(source / "list_eval_partition.txt"),
+            attributes=(str(source / "list_attr_celeba.txt"),),
+            partition=(str(source / "list_eval_partition.txt"),),
             out=str(out),
             shards=3,
             workers=1,

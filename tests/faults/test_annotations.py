@@ -5,7 +5,8 @@ import gzip
 import pytest
 
 from shards.errors import DataError
-from shards.labels.annotation_file import read_annotations, read_partition
+from shards.labels.annotation_file import read_annotations
+from shards.labels.partition import read_partition
 from tests.conftest import ATTRIBUTES
 
 NUM_ROWS = 9
@@ -79,9 +80,9 @@ def test_f24_what_is_no_annotation_file_is_refused(write, content, message):
         (official().replace("000005.jpg  1", "000005.jpg"), ", line 7: expected a file name and 40 values, got 39"),
         (official().replace("000004.jpg", "000004.jpg  1"), ", line 6: expected a file name and 40 values, got 41"),
         (official()[:-4], ", line 11: expected a file name and 40 values, got 39"),
-        (official().replace("000002.jpg  1", "000002.jpg  0"), ", line 4: 5_o_Clock_Shadow is '0', expected -1 or 1"),
-        (official().replace("000002.jpg  1", "000002.jpg  2"), ", line 4: 5_o_Clock_Shadow is '2', expected -1 or 1"),
-        (official().replace("000002.jpg  1", "000002.jpg NaN"), ", line 4: 5_o_Clock_Shadow is 'NaN', expected -1 or 1"),
+        (official().replace("000002.jpg  1", "000002.jpg  0"), ", line 4: 5_o_Clock_Shadow is 0, and -1 in an earlier row"),
+        (official().replace("000002.jpg  1", "000002.jpg  2"), ", line 4: 5_o_Clock_Shadow is '2', expected 0 or 1, -1 or 1"),
+        (official().replace("000002.jpg  1", "000002.jpg NaN"), ", line 4: 5_o_Clock_Shadow is 'NaN', expected 0 or 1, -1 or 1"),
         (official(files=["b.jpg", "a.jpg", "b.jpg"]), ", line 5: b.jpg stands in the file twice, first in line 3; remove one"),
     ],
     ids="count cut-at-a-line 39-names 41-names same-name short-row long-row cut-in-a-row value-0 value-2 value-nan same-image".split(),

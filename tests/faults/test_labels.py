@@ -82,7 +82,7 @@ def test_f26_a_partition_that_does_not_fit_is_refused_and_nothing_is_written(sou
     path = source / f"list_eval_partition.{suffix}"
     path.write_text("\n".join(rows if suffix == "txt" else ["image_id,partition", *(row.replace(" ", ",") for row in rows)]) + "\n")
     with pytest.raises(DataError, match=message):
-        pack(source, tmp_path / "out", partition=str(path))
+        pack(source, tmp_path / "out", partition=(str(path),))
     assert not (tmp_path / "out").exists()
 
 
@@ -111,8 +111,9 @@ def constant(source, tmp_path) -> Path:
     """In the training split, the first 16 images, Bald is 1 throughout, Young never labelled; elsewhere Bald is mixed."""
     bald = ["1"] * 16 + ["1", "-1"] * 4
     labels = with_labels(source, {"Bald": bald, "Young": [""] * NUM_IMAGES})
-    inputs = {"images": source / "img_align_celeba", "attributes": labels, "partition": source / "list_eval_partition.txt"}
-    make_shards(PackOptions(**{name: str(path) for name, path in inputs.items()}, out=str(tmp_path / "shards"), shards=1, workers=1))
+    images, tables = str(source / "img_align_celeba"), {"attributes": labels, "partition": source / "list_eval_partition.txt"}
+    options = {name: (str(path),) for name, path in tables.items()}
+    make_shards(PackOptions(images=images, out=str(tmp_path / "shards"), shards=1, workers=1, **options))
     return tmp_path / "shards"
 
 

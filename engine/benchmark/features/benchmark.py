@@ -100,7 +100,7 @@ def _packed(options: FeaturesBenchmark) -> Path:
         print(f"packing {options.num_images:,} images: {shards}")
         # Its report is about packing.
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
-            make_shards(PackOptions(images=str(faces / IMAGE_FOLDER), attributes=str(faces / ATTRIBUTE_FILE), out=str(shards)))
+            make_shards(PackOptions(images=str(faces / IMAGE_FOLDER), attributes=(str(faces / ATTRIBUTE_FILE),), out=str(shards)))
     return shards
 
 

@@ -32,8 +32,8 @@ def main() -> None:
         make_shards(
             PackOptions(
                 images=str(links / IMAGE_FOLDER),
-                attributes=str(links / ATTRIBUTE_FILE),
-                partition=str(partition),
+                attributes=(str(links / ATTRIBUTE_FILE),),
+                partition=(str(partition),),
                 out=str(shards),
                 check="header",
             )

@@ -86,8 +86,8 @@ def _pack(faces: Path, out: Path, num_images: int, *, num_shards: int | None, ch
         partition.write_text("".join(f"{image_name(number)} 0\n" for number in range(num_images)), encoding="ascii")
         options = PackOptions(
             images=str(faces / IMAGE_FOLDER),
-            attributes=str(faces / ATTRIBUTE_FILE),
-            partition=str(partition),
+            attributes=(str(faces / ATTRIBUTE_FILE),),
+            partition=(str(partition),),
             out=str(out),
             shards=num_shards,
             check=check,

@@ -13,7 +13,8 @@ from shards.faces.attributes import NAMES, draw_attributes
 from shards.faces.conflict import TASKS, draw_labels
 from shards.faces.draw import draw_face
 from shards.faces.write import Options, make_faces
-from shards.labels.annotation_file import read_annotations, read_partition
+from shards.labels.annotation_file import read_annotations
+from shards.labels.partition import read_partition
 
 
 def contents(folder):

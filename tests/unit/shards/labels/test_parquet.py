@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from shards.errors import ConfigurationError, DataError
-from shards.labels.annotation_file import attribute_names, read_annotations, read_partition
+from shards.labels.annotation_file import attribute_names, read_annotations
+from shards.labels.columns import Selection
+from shards.labels.partition import read_partition
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -48,8 +50,8 @@ def test_a_column_without_any_label(write):
 def test_chosen_columns_and_numbers_as_names(write):
     path = write({"A": [1, 0], "comment": ["x", "y"], "id": [7, 12], "B": [0, 1]})
     options = {"key_column": "id", "columns": ("B", "A")}
-    read = read_annotations(path, **options)
-    assert read.attributes == attribute_names(path, **options) == ("B", "A")
+    read = read_annotations(path, Selection(**options))
+    assert read.attributes == attribute_names(path, Selection(**options)) == ("B", "A")
     assert read.files.tolist() == [b"7", b"12"]
     assert read.labels.tolist() == [[0, 1], [1, 0]]
 
@@ -105,9 +107,9 @@ def test_refuses_strings_that_are_not_utf_8(write):
 def test_refuses_columns_it_has_not(write):
     path = write({"image": ["a"], "Young": [1]})
     with pytest.raises(ConfigurationError, match=r"--key-column: .*labels.pq has no column 'imgae'; did you mean 'image'"):
-        read_annotations(path, key_column="imgae")
+        read_annotations(path, Selection(key_column="imgae"))
     with pytest.raises(ConfigurationError, match=r"--columns: .*labels.pq has no column 'Yuong'; did you mean 'Young'"):
-        read_annotations(path, columns=["Yuong"])
+        read_annotations(path, Selection(columns=["Yuong"]))
 
 
 @pytest.mark.parametrize("kept", [4, 100, -1, -200])
@@ -133,6 +135,10 @@ def test_says_how_to_get_a_missing_pyarrow(write, monkeypatch):
         read_annotations(path)
 
 
+def test_a_column_that_says_yes_or_no_means_what_its_name_says(write):
+    assert read_partition(write({"image": ["a", "b"], "is_test": [True, False]})).codes.tolist() == [2, 0]
+
+
 @pytest.mark.parametrize("splits", [[0, 2, 1], ["train", "Test", "valid"], ["0", "2", "1"]])
 def test_partition(write, splits):
     read = read_partition(write({"image": ["a", "c", "b"], "split": splits}))
@@ -147,7 +153,7 @@ def test_partition(write, splits):
         ({"image": ["a", "b"], "split": [0, 3]}, "row 2: split is '3', expected 0, 1 or 2"),
         ({"image": ["a", "b"], "split": [0, None]}, "row 2: split is 'null', expected 0, 1 or 2"),
         ({"image": ["a", "b"], "split": ["train", None]}, "row 2: split is 'null', expected 0, 1 or 2"),
-        ({"image": ["a", "b"], "is_test": [True, False]}, "column is_test holds bool, expected 0, 1 or 2"),
+        ({"image": ["a", "b"], "split": [True, False]}, "row 1: split is 'True', expected 0, 1 or 2"),
         ({"image": ["a", "a"], "split": [0, 0]}, "row 2: a stands in the file twice, first in row 1"),
         ({"image": ["a"], "split": [0], "fold": [1]}, "expected two columns, the image and its split, got 3"),
     ],

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from shards.errors import ConfigurationError, DataError
-from shards.labels.annotation_file import attribute_names, read_annotations, read_partition
+from shards.labels.annotation_file import attribute_names, read_annotations
+from shards.labels.columns import Selection
+from shards.labels.partition import read_partition
 
 KAGGLE = "image_id,Young,Big_Nose,Wearing_Hat\n000001.jpg,-1,1,-1\n000002.jpg,1,1,-1\n000003.jpg,-1,-1,1\n"
 OWN = 'Comment,Male,File,"Smiling, broadly"\n"said ""hi"",\nthen left",1,b/1.jpg,\nx, TRUE ,./a/1.jpg,0\ny,False,2,1\n'
@@ -29,9 +31,9 @@ def test_kaggles_copy(write):
 
 
 def test_chosen_columns_quotes_words_and_missing_labels(write):
-    options = {"key_column": "File", "columns": ["Smiling, broadly", "Male"]}
-    read = read_annotations(write(OWN), **options)
-    assert read.attributes == attribute_names(write(OWN), **options) == ("Smiling, broadly", "Male")
+    options = {"key_column": "File", "columns": ("Smiling, broadly", "Male")}
+    read = read_annotations(write(OWN), Selection(**options))
+    assert read.attributes == attribute_names(write(OWN), Selection(**options)) == ("Smiling, broadly", "Male")
     assert read.files.tolist() == [b"b/1.jpg", b"a/1.jpg", b"2"]
     assert read.labels.tolist() == [[-1, 1], [0, 1], [1, 0]]
 
@@ -41,8 +43,9 @@ def test_names_may_hold_blanks_dots_and_any_letter(write):
     assert [name.decode() for name in read.files.tolist()] == ["my photo.jpg", ".hidden/Jörg.v2.jpg", "a\\b.jpg", "c.jpg"]
 
 
-def test_each_column_has_its_own_way_to_write_a_negative_label(write):
-    assert read_annotations(write("f,A,B\n1,0,-1\n2,1,1\n3,,-1\n")).labels.tolist() == [[0, 0], [1, 1], [-1, 0]]
+def test_a_file_has_one_way_to_write_a_negative_label(write):
+    with pytest.raises(DataError, match=r"labels.csv: A writes a negative label as 0, and B as -1; if -1 means"):
+        read_annotations(write("f,A,B\n1,0,-1\n2,1,1\n3,,-1\n"))
 
 
 @pytest.mark.parametrize("second", [5, 5000])
@@ -50,7 +53,7 @@ def test_0_and_minus_1_in_one_column_are_refused(write, second):
     rows = [f"{number},1,1\n" for number in range(6000)]
     rows[1] = "1,1,-1\n"
     rows[second] = f"{second},1,0\n"
-    with pytest.raises(DataError, match=rf"labels.csv, line {second + 2}: B is 0, and -1 in an earlier row; write 0 and 1 or -1 and 1"):
+    with pytest.raises(DataError, match=rf"labels.csv, line {second + 2}: B is 0, and -1 in an earlier row; if -1 means not known"):
         read_annotations(write("f,A,B\n" + "".join(rows)))
 
 
@@ -62,7 +65,10 @@ def test_the_first_of_several_such_rows_is_named(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (KAGGLE.replace("2.jpg,1", "2.jpg,NaN"), "line 3: Young is 'NaN', expected 0 or 1, -1 or 1, .*nothing where .*no label; --columns"),
+        (
+            KAGGLE.replace("2.jpg,1", "2.jpg,NaN"),
+            "line 3: Young is 'NaN', expected 0 or 1, -1 or 1, .*no label; .*--columns",
+        ),
         (KAGGLE.replace("2.jpg,1", "2.jpg,2"), "line 3: Young is '2'"),
         (KAGGLE.replace("2.jpg,1", "2.jpg,yes\x1b[0m"), r"line 3: Young is 'yes\\x1b\[0m'"),
         (KAGGLE.replace("2.jpg,1,", "2.jpg,"), "line 3: expected a file name and 3 values, got 2"),
@@ -79,7 +85,7 @@ def test_the_first_of_several_such_rows_is_named(write):
         (KAGGLE.replace("000002", '"000002'), r"line 3: is not valid CSV \(unexpected end of data\)"),
         (KAGGLE.replace("000002", '"000002"b'), "line 3: is not valid CSV"),
         (KAGGLE.replace("Big_Nose", "Young"), "line 1: attribute Young is named twice"),
-        (KAGGLE.replace("Big_Nose", " "), "line 1: the header names no attributes, or an empty one"),
+        (KAGGLE.replace("Big_Nose", " "), "line 1: column 3 has no name; name it, or list the attributes with --columns"),
         (KAGGLE.replace("Big_Nose", '"Big\nNose"'), r"line 1: attribute 'Big\\nNose' holds control characters"),
         (KAGGLE.partition("\n")[2], "line 1: holds values, expected a header"),
         (KAGGLE.partition("\n")[0], "has no rows"),
@@ -88,7 +94,7 @@ def test_the_first_of_several_such_rows_is_named(write):
 def test_refuses_naming_file_and_line(write, text, message):
     columns = {"key_column": "File", "columns": ["Male"]} if text.startswith("Comment") else {}
     with pytest.raises(DataError, match=f"labels.csv.*{message}"):
-        read_annotations(write(text), **columns)
+        read_annotations(write(text), Selection(**columns))
 
 
 @pytest.mark.parametrize(
@@ -96,14 +102,18 @@ def test_refuses_naming_file_and_line(write, text, message):
     [
         ({"key_column": "Flie"}, ConfigurationError, "--key-column: .*labels.csv has no column 'Flie'; did you mean 'File'"),
         ({"columns": ["Mael"]}, ConfigurationError, "--columns: .*labels.csv has no column 'Mael'; did you mean 'Male'"),
-        ({"columns": ["Comment"]}, ConfigurationError, "--columns: 'Comment' is the column of image files of .*labels.csv"),
+        (
+            {"key_column": "Comment", "columns": ["Comment"]},
+            ConfigurationError,
+            "--columns: 'Comment' is the column of image files",
+        ),
         ({"columns": ["Male", "Male"]}, ConfigurationError, "--columns: names 'Male' twice"),
         ({"key_column": "twice"}, DataError, "labels.csv: column 'twice' is named twice"),
     ],
 )
 def test_refuses_columns_it_has_not(write, options, error, message):
     with pytest.raises(error, match=message):
-        attribute_names(write("Comment,Male,File,twice,twice\nx,1,1.jpg,1,1\n"), **options)
+        attribute_names(write("Comment,Male,File,twice,twice\nx,1,1.jpg,1,1\n"), Selection(**options))
 
 
 def test_partition(write):
@@ -119,8 +129,10 @@ def test_partition(write):
         ("image_id,partition\n000001.jpg,3\n", "line 2: partition is '3', expected 0, 1 or 2"),
         ("image_id,partition\n000001.jpg,\n", "line 2: partition is '', expected 0, 1 or 2"),
         ("image_id,partition\n1.jpg,0\n1.jpg,0\n", "line 3: 1.jpg stands in the file twice, first in line 2"),
-        ("000001.jpg,0\n000002.jpg,1\n", "line 1: holds values, expected a header"),
-        ("image_id,partition,fold\n000001.jpg,0,1\n", "line 1: expected two columns, the image and its split, got 3"),
+        (
+            "image_id,partition,fold\n000001.jpg,0,1\n",
+            "line 1: expected two columns, the image and its split, got 3, and several of",
+        ),
     ],
 )
 def test_partition_refuses(write, text, message):

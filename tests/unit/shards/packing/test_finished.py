@@ -26,8 +26,8 @@ def asked(source: Path, out: Path, *, per_split: int = 1, **options) -> tuple:
     """The arguments of `describe_finished`."""
     options = PackOptions(
         images=str(source / "img_align_celeba"),
-        attributes=str(source / "list_attr_celeba.txt"),
-        partition=str(source / "list_eval_partition.txt"),
+        attributes=(str(source / "list_attr_celeba.txt"),),
+        partition=(str(source / "list_eval_partition.txt"),),
         out=str(out),
         **options,
     )

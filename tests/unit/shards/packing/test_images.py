@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shards.errors import DataError
 from shards.packing import images
-from shards.packing.images import find_twice, match_images, positions_in
+from shards.packing.images import find_twice, list_images, match_images, positions_in
 from shards.storage.folder import LocalFolder
 
 NAMES = st.text("abc/.", min_size=1, max_size=3)
@@ -20,7 +20,7 @@ def array(*names: str) -> np.ndarray:
 
 
 def matched(folder, *wanted: str) -> images.Images:
-    return match_images(LocalFolder(str(folder)), array(*wanted), lambda _: None)
+    return match_images(list_images(LocalFolder(str(folder)), lambda _: None), array(*wanted))
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_row_means_the_file_of_its_name_or_with_a_suffix(folder):
     found = matched(folder, "c", "a.jpg", "plain", "b", "one/two/e", "d", "one/a.jpg")
     assert found.files.tolist() == [b"c.JPG", b"a.jpg", b"plain", b"b.jpeg", b"one/two/e.jpg", b"d.JPEG", b"one/a.jpg"]
     assert found.sizes.tolist() == [3, 1, 5, 2, 7, 4, 6]
-    assert (found.num_listed, found.surplus.tolist()) == (8, [])
+    assert (found.num_hidden, found.surplus.tolist(), found.notes) == (1, [], ())
 
 
 def test_the_name_itself_goes_before_a_suffix_and_jpg_before_jpeg(tmp_path):
@@ -59,13 +59,13 @@ def test_pipes_and_devices_are_no_images(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "null.jpg").symlink_to("/dev/null")
     found = matched(tmp_path, "pipe.jpg", "null.jpg")
-    assert (found.num_listed, found.files.tolist(), found.surplus.tolist()) == (0, [b"", b""], [])
+    assert (found.files.tolist(), found.surplus.tolist()) == ([b"", b""], [])
 
 
 @pytest.mark.parametrize("name", ["", "missing"], ids=["empty", "missing"])
 def test_an_empty_or_missing_folder_holds_nothing(tmp_path, name):
     found = matched(tmp_path / name, "a.jpg")
-    assert (found.num_listed, found.files.tolist(), found.surplus.tolist()) == (0, [b""], [])
+    assert (found.files.tolist(), found.surplus.tolist()) == ([b""], [])
 
 
 def test_a_file_is_no_folder_of_images(folder):
@@ -84,7 +84,7 @@ def test_progress_is_told_and_a_long_listing_is_the_same(folder, monkeypatch):
     whole = matched(folder, "one/a", "b")
     monkeypatch.setattr(images, "_CHUNK", 3)
     told = []
-    chunked = match_images(LocalFolder(str(folder)), array("one/a", "b"), told.append)
+    chunked = match_images(list_images(LocalFolder(str(folder)), told.append), array("one/a", "b"))
     assert told == [3, 6]
     for name in ("files", "sizes", "versions", "surplus"):
         assert getattr(chunked, name).tolist() == getattr(whole, name).tolist()

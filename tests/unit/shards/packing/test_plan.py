@@ -1,13 +1,11 @@
-"""Splits and the order of samples inside the shards."""
+"""The order of samples inside the shards."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.annotations import SPLITS, Partition
-from shards.errors import DataError
-from shards.packing.plan import SHARD_BYTES, given_splits, keys_of, plan_shards, random_splits
+from shards.annotations import SPLITS
+from shards.packing.plan import SHARD_BYTES, plan_shards
 
 
 def names(*files: str) -> np.ndarray:
@@ -16,53 +14,6 @@ def names(*files: str) -> np.ndarray:
 
 def numbered(num_images: int) -> np.ndarray:
     return names(*(f"{number:06d}" for number in range(num_images)))
-
-
-def test_keys_are_the_paths_without_suffix():
-    files = names("000001.jpg", "a-b_C.jpeg", "one/two/x.JPG", "plain")
-    assert keys_of(files).tolist() == [b"000001", b"a-b_C", b"one_two_x", b"plain"]
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (["a b.jpg"], "image 'a b.jpg': its path without the suffix, 'a b', becomes the key"),
-        (["../a.jpg"], "image '../a.jpg'"),
-        (["a.b.jpg"], "image 'a.b.jpg'"),
-        (["a.b/c"], "image 'a.b/c'"),
-        (["ä.jpg"], "image 'ä.jpg'"),
-        ([f"{'k' * 97}.jpg"], "becomes the key: 1 to 96 letters"),
-        (["a.jpg", "b.jpg", "a.jpeg"], "'a.jpg' and 'a.jpeg' have the same key 'a'"),
-        (["one/two.jpg", "one_two.jpg"], "'one/two.jpg' and 'one_two.jpg' have the same key 'one_two'"),
-    ],
-)
-def test_keys_refuse(files, message):
-    with pytest.raises(DataError, match=message):
-        keys_of(names(*files))
-
-
-def test_random_split_is_70_15_15_and_seeded():
-    codes = random_splits(numbered(200), seed=1)
-    assert np.bincount(codes).tolist() == [140, 30, 30]
-    assert codes.tolist() == random_splits(numbered(200), seed=1).tolist()
-    assert codes.tolist() != random_splits(numbered(200), seed=2).tolist()
-
-
-def test_random_split_does_not_depend_on_the_order_of_rows():
-    assert random_splits(numbered(50), seed=3).tolist() == random_splits(numbered(50)[::-1], seed=3)[::-1].tolist()
-
-
-def test_partition_must_name_the_same_images():
-    two = names("000000.jpg", "000001.jpg")
-
-    def partition(**codes: int) -> Partition:
-        return Partition(files=names(*(f"{file[1:]}.jpg" for file in codes)), codes=np.array([*codes.values()], np.uint8))
-
-    assert given_splits(two, partition(_000001=0, _000000=2)).tolist() == [2, 0]
-    with pytest.raises(DataError, match=r"no split for 1 images, first '000001.jpg'"):
-        given_splits(two, partition(_000000=0))
-    # The whole set's file serves a part of it.
-    assert given_splits(two, partition(_000000=0, _000001=1, _x=0)).tolist() == [0, 1]
 
 
 @given(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=60), st.none() | st.integers(1, 70), st.integers(0, 5))

@@ -17,8 +17,8 @@ def read(folder, *, rows=LABELS, splits=None, **options):
     (folder / "labels.csv").write_text("\n".join(["image,Young,Bald", *lines]) + "\n")
     if splits:
         (folder / "splits.csv").write_text("image,split\n" + "".join(f"{name},{split}\n" for name, split in splits.items()))
-        options["partition"] = str(folder / "splits.csv")
-    names = {"images": str(folder / "images"), "attributes": str(folder / "labels.csv"), "out": str(folder / "out")}
+        options["partition"] = (str(folder / "splits.csv"),)
+    names = {"images": str(folder / "images"), "attributes": (str(folder / "labels.csv"),), "out": str(folder / "out")}
     return read_source(PackOptions(**names, **options), lambda _: None)
 
 
@@ -92,16 +92,22 @@ def test_an_archive_unpacked_into_a_folder_of_its_own_name(folder):
     (folder / "images").rename(folder / "inner")
     (folder / "images").mkdir()
     (folder / "inner").rename(folder / "images" / "images")
-    with pytest.raises(DataError, match=r"lacks 4 of the 4 images .*; try --images .*/images/images$"):
+    with pytest.raises(DataError, match=r"lacks 1 of the 4 images .*first 'one/d.jpg'; --on-bad-image quarantine"):
+        read(folder)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (folder / "images" / "again" / name).parent.mkdir(exist_ok=True)
+        (folder / "images" / "again" / name).touch()
+    with pytest.raises(DataError, match=r"lacks 4 of the 4 images .*; 2 files fit that row, 'again/a.jpg' and 'images/a.jpg' among them"):
         read(folder)
 
 
 def test_a_folder_with_none_of_the_images(folder):
     for name in LABELS:
         (folder / "images" / name).rename(folder / "images" / f"{name}.png")
-    with pytest.raises(DataError, match=r"lacks 4 of the 4 images that the attribute file names, first 'a.jpg'$"):
+    with pytest.raises(DataError, match=r"lacks 4 of the 4 .*, first 'a.jpg'; the first file there is 'a.jpg.png'; put '.jpg' behind"):
         read(folder)
-    with pytest.raises(DataError, match=r"images: holds none of the images that .*labels\.csv names"):
+    # A quarantine of everything would be a silent way to pack nothing.
+    with pytest.raises(DataError, match=r"lacks 4 of the 4 images"):
         read(folder, on_bad_image="quarantine")
 
 

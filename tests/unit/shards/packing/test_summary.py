@@ -14,7 +14,7 @@ from shards.packing.quarantine import NO_IMAGE, NO_ROW
 from shards.packing.summary import AttributeSummary, Summary, print_summary, summarise, summary_json
 from shards.tar import INDEX_DTYPE
 
-OPTIONS = PackOptions(images="i", attributes="a", out="o", seed=7)
+OPTIONS = PackOptions(images="i", attributes=("a",), out="o", seed=7)
 
 
 def shard(name: str, samples: int, image_bytes: int, *, resumed: bool = False) -> PackedShard:
