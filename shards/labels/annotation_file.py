@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shards.annotations import Annotations
-from shards.errors import DataError
+from shards.errors import ConfigurationError, DataError
 from shards.labels import parquet
 from shards.labels.collector import collect
 from shards.labels.columns import Means, Selection, choose_columns
@@ -36,12 +36,36 @@ def read_annotations(path: Path, selection: Selection | None = None, *, name: st
         ConfigurationError: There is no such column, or reading Parquet needs a package that is missing.
         DataError: The file is missing, damaged or not as its format wants it; the message names file and line.
     """
-    selection = selection or Selection()
-    table = open_table(path, name or str(path))
+    (annotations,) = read_tables([(path, name or str(path))], selection or Selection(), means)
+    return annotations
+
+
+def read_tables(files: Sequence[tuple[Path, str]], selection: Selection, means: Means | None = None) -> list[Annotations]:
+    """Read several tables with one selection: what it names has to be in one of them, not in each.
+
+    Args:
+        files: Files of this machine, and what messages call them.
+        selection: As for `read_annotations`.
+        means: As for `read_annotations`.
+
+    Raises:
+        ConfigurationError: As `read_annotations`; or a category, a word or a cell of `--values` is in none of them.
+        DataError: As `read_annotations`.
+    """
+    tables = [open_table(path, name) for path, name in files]
+    selection = selection.with_categories(tables)
+    found = [_read(table, selection, means) for table in tables]
+    for missing in found[0][1]:
+        if all(missing in unmet for _, unmet in found):
+            raise ConfigurationError(found[0][1][missing])
+    return [annotations for annotations, _ in found]
+
+
+def _read(table: Table, selection: Selection, means: Means | None) -> tuple[Annotations, dict[str, str]]:
     columns = choose_columns(table, selection, means)
     found = collect(table, columns, selection.rules())
     texts = dict(zip(selection.texts(), found.texts, strict=True))
-    return Annotations(
+    annotations = Annotations(
         attributes=columns.names,
         files=found.files,
         labels=found.codes.view(np.int8),
@@ -51,6 +75,7 @@ def read_annotations(path: Path, selection: Selection | None = None, *, name: st
         cells=_first_cells(table, columns),
         notes=columns.notes,
     )
+    return annotations, found.unmet
 
 
 def attribute_names(path: Path, selection: Selection | None = None, *, name: str | None = None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.errors import ConfigurationError, DataError, did_you_mean
+from shards.errors import DataError, did_you_mean
 from shards.labels.cells import MINUS_ONE, Category, Rule, Word, label_cells, words_of
 from shards.labels.columns import CONTROL
 from shards.labels.table import Columns, Table
@@ -32,6 +32,8 @@ class Collected:
     """[N, A]: 1, 0 or `NO_LABEL`; of a column of splits, split codes."""
     texts: tuple[NDArray[np.bytes_], ...]
     """Per text column its [N] cells in UTF-8, trimmed."""
+    unmet: dict[str, str]
+    """What the user named and no cell holds -> what to say of it."""
 
 
 def collect(table: Table, columns: Columns, rules: Sequence[Rule] = ()) -> Collected:
@@ -43,7 +45,6 @@ def collect(table: Table, columns: Columns, rules: Sequence[Rule] = ()) -> Colle
         rules: What `--values` says.
 
     Raises:
-        ConfigurationError: A cell of `--values`, a category or a word does not occur.
         DataError: A row cannot be used, the file has 0 and -1, an image has two rows, or there are no rows.
     """
     files: list[NDArray[np.bytes_]] = []
@@ -64,14 +65,16 @@ def collect(table: Table, columns: Columns, rules: Sequence[Rule] = ()) -> Colle
     if not num_rows:
         raise DataError(f"{table.name}: has no rows")
     negatives.check_left_out()
-    unused = next((rule for rule in rules if rule.code not in used), None)
-    if unused is not None:
-        raise ConfigurationError(f"--values {unused.text!r}: no label cell of {table.name} holds {unused.cell!r}; leave it out")
+    unmet = {
+        rule.text: f"--values {rule.text!r}: no label cell of {table.name} holds {rule.cell!r}; leave it out"
+        for rule in rules
+        if rule.code not in used
+    }
     joined = _join(files, num_rows)
     _refuse_duplicates(table, joined)
     array = np.frombuffer(codes, np.uint8).reshape(num_rows, -1)
-    _check_occurs(table, columns, array)
-    return Collected(files=joined, codes=array, texts=tuple(_join(column, num_rows) for column in texts))
+    unmet |= _absent(table, columns, array)
+    return Collected(files=joined, codes=array, texts=tuple(_join(column, num_rows) for column in texts), unmet=unmet)
 
 
 def _meanings(rules: Sequence[Rule]) -> bytes:
@@ -140,18 +143,21 @@ class _Negatives:
         return int(np.argmax(zero & minus_one))
 
 
-def _check_occurs(table: Table, columns: Columns, codes: NDArray[np.uint8]) -> None:
-    """Refuse a category or a word that no cell holds: a typo would make a task without a positive label."""
+def _absent(table: Table, columns: Columns, codes: NDArray[np.uint8]) -> dict[str, str]:
+    """Return the categories and words that no cell holds: a typo would make a task without a positive label."""
+    absent: dict[str, str] = {}
     for place, attribute in enumerate(columns.attributes):
         if isinstance(attribute.cells, Category | Word) and not (codes[:, place] == 1).any():
-            column, operand = table.header[attribute.position], attribute.name[len(table.header[attribute.position]) + 1 :]
+            column = table.header[attribute.position]
+            operand = attribute.name[len(column) + 1 :]
             cells = (row[attribute.position].strip() for row in table.head() if len(row) == len(table.header))
             held = sorted({word for cell in cells for word in (words_of(cell) if isinstance(attribute.cells, Word) else [cell])} - {""})
             listed = ", ".join(held[:8]) + (", …" if len(held) > 8 else "")
-            raise ConfigurationError(
+            absent[attribute.name] = (
                 f"--columns {attribute.name!r}: no cell of {column} is {operand!r}{did_you_mean(operand, held)} "
                 f"({column} has {listed or 'no cells'})"
             )
+    return absent
 
 
 def _file_array(table: Table, files: Sequence[str], first_row: int) -> NDArray[np.bytes_]:

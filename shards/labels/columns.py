@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,14 @@ class Selection:
     def rules(self) -> tuple[Rule, ...]:
         """Return `values`, parsed."""
         return parse_rules(self.values)
+
+    def with_categories(self, tables: Sequence[Table]) -> "Selection":
+        """Return the selection with every `COLUMN=*` and `COLUMN~*` written out, for all tables together.
+
+        Raises:
+            ConfigurationError: There are too many, or none.
+        """
+        return replace(self, columns=tuple(name for text in self.columns for name in _written_out(text, tables, self.rules())))
 
     def texts(self) -> tuple[str, ...]:
         """Return the columns whose cells are wanted as they are."""
@@ -217,13 +225,7 @@ class _Choice:
                 yield from self._form(text, key, rules)
 
     def _form(self, text: str, key: int, rules: Sequence[Rule]) -> Iterator[Attribute]:
-        splits = [(text[: found.start()].strip(), found[0], text[found.end() :].strip()) for found in _OPERATORS.finditer(text)]
-        fitting = [split for split in splits if self._counts[split[0]]]
-        if not fitting:
-            column = splits[0][0] if splits else text
-            raise ConfigurationError(f"--columns: {self._table.name} has no column {column!r}{did_you_mean(column, self._counts)}")
-        # A column may have an operator in its name: the longest name is meant.
-        column, operator, operand = max(fitting, key=lambda split: (len(split[0]), len(split[1])))
+        column, operator, operand = _parse_form(text, self._table)
         self._check_is_one(column, "--columns")
         self._check_free(column, text, key)
         place = self._names.index(column)
@@ -231,7 +233,7 @@ class _Choice:
             raise ConfigurationError(f'--columns {text!r}: expected something behind {operator}, for example "{column}{operator}*"')
         if operator in ("=", "~"):
             make = Category if operator == "=" else Word
-            for category in self._categories(place, operator, rules) if operand == "*" else [operand]:
+            for category in _categories([self._table], column, operator, rules) if operand == "*" else [operand]:
                 yield Attribute(f"{column}{operator}{category}", place, make(category, rules), is_plain=False)
             return
         try:
@@ -239,26 +241,6 @@ class _Choice:
         except ValueError as error:
             raise ConfigurationError(f"--columns {text!r}: {operand!r} is no number") from error
         yield Attribute(text, place, cells, is_plain=False)
-
-    def _categories(self, place: int, operator: str, rules: Sequence[Rule]) -> list[str]:
-        found: set[str] = set()
-        unlabelled = {rule.cell for rule in rules} | {""}
-        for row in self._table.rows():
-            if len(row) != len(self._names):
-                continue
-            cell = row[place].strip()
-            if cell.lower() not in unlabelled:
-                found.update(words_of(cell) if operator == "~" else [cell])
-            if len(found) > _MOST_CATEGORIES:
-                raise ConfigurationError(
-                    f"--columns: {self._names[place]}{operator}* would make more than {_MOST_CATEGORIES} attributes, "
-                    f"{min(found)[:40]!r} among them; name those that are wanted"
-                )
-        # Case makes no difference, as in all cells.
-        found = set({cell.casefold(): cell for cell in sorted(found - {""}, reverse=True)}.values())
-        if not found:
-            raise ConfigurationError(f"--columns: {self._names[place]}{operator}* makes no attribute: the column is empty")
-        return sorted(found)
 
     # Names.
 
@@ -297,6 +279,48 @@ class _Choice:
         """Tell a file, or a number, from the name of a column."""
         known = self._means is not None and bool(cell) and bool(self._means([cell])[0])
         return not self._table.names_key or known or cell.lower().endswith(IMAGE_SUFFIXES) or cell.isdigit()
+
+
+def _parse_form(text: str, table: Table) -> tuple[str, str, str]:
+    """Return column, operator and operand."""
+    splits = [(text[: found.start()].strip(), found[0], text[found.end() :].strip()) for found in _OPERATORS.finditer(text)]
+    fitting = [split for split in splits if split[0] in table.header]
+    if not fitting:
+        column = splits[0][0] if splits else text
+        raise ConfigurationError(f"--columns: {table.name} has no column {column!r}{did_you_mean(column, table.header)}")
+    # A column may have an operator in its name: the longest name is meant.
+    return max(fitting, key=lambda split: (len(split[0]), len(split[1])))
+
+
+def _written_out(text: str, tables: Sequence[Table], rules: Sequence[Rule]) -> list[str]:
+    if not text.endswith("*") or text in tables[0].header:
+        return [text]
+    column, operator, operand = _parse_form(text, tables[0])
+    if operand != "*" or operator not in ("=", "~"):
+        return [text]
+    return [f"{column}{operator}{category}" for category in _categories(tables, column, operator, rules)]
+
+
+def _categories(tables: Sequence[Table], column: str, operator: str, rules: Sequence[Rule]) -> list[str]:
+    """Return what the cells of a column hold, each category or word once."""
+    found: set[str] = set()
+    unlabelled = {rule.cell for rule in rules} | {""}
+    for table in tables:
+        place = table.header.index(column) if column in table.header else -1
+        for row in table.rows() if place >= 0 else ():
+            cell = row[place].strip() if len(row) == len(table.header) else ""
+            if cell.lower() not in unlabelled:
+                found.update(words_of(cell) if operator == "~" else [cell])
+            if len(found) > _MOST_CATEGORIES:
+                raise ConfigurationError(
+                    f"--columns: {column}{operator}* would make more than {_MOST_CATEGORIES} attributes, {min(found)[:40]!r} among them; "
+                    "name those that are wanted"
+                )
+    # Case makes no difference, as in all cells.
+    once = {cell.casefold(): cell for cell in sorted(found - {""}, reverse=True)}
+    if not once:
+        raise ConfigurationError(f"--columns: {column}{operator}* makes no attribute: the column is empty")
+    return sorted(once.values())
 
 
 def wrong_cell(table: str, where: str, column: str, value: object, cells: Cells) -> DataError:

@@ -207,14 +207,15 @@ def _picker(places: Sequence[int]) -> Callable[[list[str]], Sequence[str]]:
 
 def _find_layout(file: TextFile) -> _Layout:
     lines = file.lines()
-    first = next(lines, "").strip()
+    head = next(lines, "").rstrip("\r\n")
+    first = head.strip()
     given, announced = "", None
     if first.lower().startswith("sep=") and len(first) <= 5:
         given = first[4:] or "\t"
     elif first.isascii() and first.isdigit() and len(first) <= _MAX_DIGITS:
         announced = int(first)
     skipped = int(bool(given) or announced is not None)
-    sample = [*([] if skipped else [first]), *(line.rstrip("\r\n") for line in islice(lines, _SAMPLE_ROWS))]
+    sample = [*([] if skipped else [head]), *(line.rstrip("\r\n") for line in islice(lines, _SAMPLE_ROWS))]
     sample = sample[: next((place for place, line in enumerate(sample) if not line.strip()), len(sample))]
     if not sample and not first:
         raise DataError(f"{file.name}, line 1: is blank, expected a header; remove the line")

@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shards.annotations import SPLITS, Annotations
 from shards.errors import ConfigurationError, DataError
-from shards.labels.annotation_file import read_annotations
+from shards.labels.annotation_file import read_tables
 from shards.labels.columns import Selection
 from shards.labels.partition import read_list, read_partition, split_codes, split_of_name
 from shards.packing.images import Images, Listing, find_twice, list_images, match_images
@@ -118,10 +118,9 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
         split_column=given[0] if kind == "column" else None,
         group_column=options.group_column,
     )
-    tables: list[Annotations] = []
-    for url in options.attributes:
-        with local_file(url) as path:
-            tables.append(read_annotations(path, selection, name=url, means=listing.means))
+    with ExitStack() as fetched:
+        files = [(fetched.enter_context(local_file(url)), url) for url in options.attributes]
+        tables = read_tables(files, selection, listing.means)
     annotations = _appended(options.attributes, tables)
     splits = _splits_of_tables(options.attributes, tables) if kind == "tables" else None
     return Inputs(listing, annotations, splits, match_images(listing, annotations.files))

@@ -73,8 +73,8 @@ def given_splits(listing: Listing, files: NDArray[np.bytes_], partition: Partiti
         missing = np.flatnonzero(codes == _NO_SPLIT)
         first_row = f"; its first row is {shown(partition.files[0])}" if len(missing) == len(files) else ""
         raise DataError(
-            f"the partition file gives no split for {len(missing)} images, first {shown(files[missing[0]])}{first_row}; use the file of the "
-            "same data set"
+            f"the partition file gives no split for {len(missing)} images, first {shown(files[missing[0]])}{first_row}; use the file of "
+            "the same data set"
         )
     return codes
 
