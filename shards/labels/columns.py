@@ -263,7 +263,7 @@ class _Choice:
                 f"{where}: the header names no attributes; the columns are {self._listed_names()}, the image's {_named(self._names, key)}"
             )
         plain = label_cells()
-        if self._is_value(self._names[key]) and all(plain.allow(attribute.name) for attribute in attributes):
+        if all(plain.allow(attribute.name) for attribute in attributes) and self._is_value(self._names[key]):
             raise DataError(f"{where}: holds values, expected a header with the names of the columns; add one")
         names = Counter(attribute.name for attribute in attributes)
         for attribute in attributes:
