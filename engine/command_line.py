@@ -6,13 +6,14 @@ A key that no dataclass has stops the run, and its nearest neighbour is named.
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import tyro
 import yaml
 
 from engine.config import Config
-from shards.command import parse_flags
+from shards.command import at_home, parse_flags
 from shards.errors import ConfigurationError, did_you_mean
 
 CONFIG_FLAG = "--config"
@@ -42,9 +43,22 @@ def parse(arguments: Sequence[str]) -> Config:
             raise ConfigurationError(f"unknown option {flag!r}{did_you_mean(name, [*_KEYS, 'config'])}")
     from_files = [flag for file in files for flag in read_file(file)]
     # Without flag conversion a switch takes a value: a file's `mirror: true` can then be undone on the command line.
-    return parse_flags(
+    config = parse_flags(
         Config, [*from_files, *_spelled(flags)], use_underscores=True, prog="engine/train.py", config=(tyro.conf.FlagConversionOff,)
     )
+    _check_moved(config, files)
+    return config
+
+
+def _check_moved(config: Config, files: Sequence[Path]) -> None:
+    """Refuse to resume by the settings of a run that lies elsewhere: its folder has been moved or copied, and names the old place."""
+    for file in files:
+        beside = file.parent
+        if config.run.if_exists == "resume" and (beside / "records.jsonl").exists() and beside.resolve() != config.run.dir.resolve():
+            raise ConfigurationError(
+                f"--config {file} lies in the folder of a run, but run.dir is {config.run.dir}; to resume that run add "
+                f"--run.dir {quote(str(beside))}, to begin another copy the file out of the folder"
+            )
 
 
 def read_file(path: Path) -> list[str]:
@@ -80,9 +94,9 @@ def _split_off_config(arguments: list[str]) -> tuple[list[Path], list[str]]:
             file = next(remaining, None)
             if file is None:
                 raise ConfigurationError("--config needs a file, e.g. configs/demo.yaml")
-            files.append(Path(file))
+            files.append(Path(at_home(file)))
         elif argument.startswith(f"{CONFIG_FLAG}="):
-            files.append(Path(argument.partition("=")[2]))
+            files.append(Path(at_home(argument).partition("=")[2]))
         else:
             rest.append(argument)
     return files, rest

@@ -21,7 +21,7 @@ def check_driver() -> None:
         ConfigurationError: It cannot.
     """
     card = next(iter(sorted(DEVICES.glob("nvidia[0-9]*"))), None)
-    if card is None or _is_left_alone() or _cuda_is_available():
+    if _is_left_alone() or card is None or _cuda_is_available():
         return
     toolkit = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
     raise ConfigurationError(
@@ -30,11 +30,23 @@ def check_driver() -> None:
     )
 
 
+def uses_cpu() -> bool:
+    """Return whether `ACCELERATE_USE_CPU` asks for the CPU.
+
+    Raises:
+        ConfigurationError: It is neither yes nor no.
+    """
+    try:
+        return bool(parse_flag_from_env("ACCELERATE_USE_CPU"))
+    except ValueError as error:
+        raise ConfigurationError(f"ACCELERATE_USE_CPU is {os.environ['ACCELERATE_USE_CPU']!r}, expected true or false") from error
+
+
 def _is_left_alone() -> bool:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     # CUDA takes the devices before the first number that is none; NoDevFiles is Slurm's word for a job without a GPU.
     first = "0" if visible is None else visible.partition(",")[0].strip()
-    return parse_flag_from_env("ACCELERATE_USE_CPU") or first in ("", "-1", "NoDevFiles")
+    return uses_cpu() or first in ("", "-1", "NoDevFiles")
 
 
 def _cuda_is_available() -> bool:

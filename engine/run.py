@@ -5,13 +5,14 @@ from contextlib import ExitStack
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 
 from engine.assembly import Shared, build_order, build_parts
 from engine.command_line import to_yaml
 from engine.config import Config
 from engine.data import Data, open_data
-from engine.gpu_driver import check_driver
+from engine.earlier_run import is_finished, what_begins_anew
+from engine.gpu_driver import check_driver, uses_cpu
+from engine.launcher import start_accelerator
 from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.trainer import Trainer
 from engine.records import Record
@@ -20,6 +21,7 @@ from engine.report.outputs import write_text
 from engine.report.reporter import open_reporter
 from engine.run_facts import run_record, warnings
 from engine.run_folder import CONFIG_FILE, check_folder, own_folder
+from shards.command import one_line
 from shards.errors import ConfigurationError
 
 
@@ -38,15 +40,23 @@ def run(config: Config, shared: Shared | None = None) -> bool:
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     accelerator = _accelerator(config)
+    # Every rank looks before any of them writes.
+    finished, begins_anew = is_finished(config), what_begins_anew(config)
+    accelerator.wait_for_everyone()
+    if finished:
+        if accelerator.is_main_process and config.report.console != "quiet":
+            print(one_line(f"run.dir {config.run.dir}: the run is finished; nothing to do"))
+        accelerator.end_training()
+        return False
     data = open_data(config.data)
     _check(config, data, accelerator)
     with lost_ranks_told(accelerator):
-        came_late = _train(config, accelerator, data, shared or Shared(), started)
+        came_late = _train(config, accelerator, data, shared or Shared(), started, begins_anew)
     accelerator.end_training()
     return came_late
 
 
-def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str) -> bool:
+def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str, begins_anew: str | None) -> bool:
     if accelerator.is_main_process:
         # Features may take hours: what can be known before is told before.
         check_folder(config.run.dir, config.run.if_exists)
@@ -64,7 +74,7 @@ def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared,
         trainer = Trainer(parts, emit)
         if reporter:
             write_text(config.run.dir / CONFIG_FILE, to_yaml(config))
-            for warning in warnings(parts, data.tasks):
+            for warning in (*([begins_anew] if begins_anew else ()), *warnings(parts, data.tasks)):
                 reporter.print(warning)
         emit(run_record(parts, trainer, data, started))
         return trainer.fit()
@@ -79,11 +89,9 @@ def _accelerator(config: Config) -> Accelerator:
     # Repeating a run exactly matters more than cuDNN's fastest algorithm, which is chosen by timing and may sum in any order.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    if config.train.precision == "fp16" and (not torch.cuda.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU")):
+    if config.train.precision == "fp16" and (not torch.cuda.is_available() or uses_cpu()):
         raise ConfigurationError("train.precision fp16 needs a GPU; use bf16 or no")
-    # Accumulation is the loop's own; said explicitly, because an environment variable would otherwise scale every gradient.
-    plugin = GradientAccumulationPlugin(num_steps=1)
-    return Accelerator(mixed_precision=config.train.precision, gradient_accumulation_plugin=plugin)
+    return start_accelerator(config)
 
 
 def _check(config: Config, data: Data, accelerator: Accelerator) -> None:

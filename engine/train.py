@@ -4,12 +4,15 @@ import ctypes
 import os
 import signal
 import sys
+import time
 
 from engine.command_line import parse
 from shards.command import DEBUG_FLAG, with_exit_code
 from shards.errors import DataError, DropstreamError, RankLostError
 
 _PR_SET_PDEATHSIG = 1
+_OTHERS_SECONDS = 3.0
+"""For the rank of this machine that tells what all ranks find."""
 
 
 def main() -> None:
@@ -31,7 +34,8 @@ def _train() -> None:
         # All ranks find the same mistake, and one of each machine tells it, because folders are a machine's own; a damaged sample or a
         # lost rank may be known to any one of them.
         if os.environ.get("LOCAL_RANK", "0") != "0" and not isinstance(error, DataError | RankLostError):
-            sys.exit(error.exit_code)
+            # Where all have found it, the launcher ends this process meanwhile; an error that only this rank has met is told.
+            time.sleep(_OTHERS_SECONDS)
         raise
 
 

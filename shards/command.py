@@ -5,22 +5,24 @@ import io
 import itertools
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import tyro
 
 from shards.errors import ConfigurationError, DataError, DropstreamError, did_you_mean
+from shards.signals import interrupt_on_stop
+from shards.streams import outlast_readers
 
 Options = TypeVar("Options")
 
 DEBUG_FLAG = "--debug"
 _RULE = re.compile(r"[╭╮╰╯─+-]+")
 """A horizontal line of a box, nothing else on it."""
+_AT_HOME = re.compile(r"((?:--[\w.-]+=)?(?:[a-z]+=)?)(~[\w.-]*/.*|(?<==)~)", re.DOTALL)
+"""A path below a home folder, maybe behind a flag, or behind `test=` as in `--partition test=~/list.txt`."""
 
 
 def run(options_type: type[Options], function: Callable[[Options], None]) -> NoReturn:
@@ -33,8 +35,7 @@ def run(options_type: type[Options], function: Callable[[Options], None]) -> NoR
     """
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) != len(sys.argv) - 1
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interrupt_on_stop()
     with_exit_code(lambda: function(_parse(options_type, arguments)), debug=debug)
 
 
@@ -63,7 +64,7 @@ def parse_flags(options_type: type[Options], arguments: Sequence[str], **setting
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(options_type, args=arguments, **settings)
+            return tyro.cli(options_type, args=[at_home(argument) for argument in arguments], **settings)
     except SystemExit as exit_info:
         if not exit_info.code:
             raise
@@ -78,8 +79,19 @@ def parse_flags(options_type: type[Options], arguments: Sequence[str], **setting
         raise ConfigurationError(f"{' '.join(paragraph)}; see --help") from exit_info
 
 
+def at_home(word: str) -> str:
+    """Return a word of the command line with a `~` at the beginning of a path written out, as a shell does for a word that begins with it.
+
+    >>> at_home("--run.dir=~/runs") == "--run.dir=" + os.path.expanduser("~/runs"), at_home("Finding~Mass")
+    (True, 'Finding~Mass')
+    """
+    found = _AT_HOME.fullmatch(word)
+    return word if found is None else found[1] + os.path.expanduser(found[2])  # noqa: PTH111 (a Path would change the rest)
+
+
 def with_exit_code(function: Callable[[], None], *, debug: bool) -> NoReturn:
-    """Call `function` and exit with the code that its outcome has in the documentation."""
+    """Call `function` and exit with the code that its outcome has in the documentation, whoever reads what it prints."""
+    outlast_readers()
     try:
         function()
         sys.stdout.flush()
@@ -88,10 +100,6 @@ def with_exit_code(function: Callable[[], None], *, debug: bool) -> NoReturn:
             raise
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output (`| head`) went away; the interpreter would complain once more when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except OSError as error:
         # Standard output on a full disk, for example: whatever is a file of the user's is a `DataError` already.
         if debug:
@@ -104,13 +112,6 @@ def with_exit_code(function: Callable[[], None], *, debug: bool) -> NoReturn:
         # What a shell reports for a process that SIGINT ended.
         sys.exit(130)
     sys.exit(0)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    # The first signal stops; who presses Control-C twice must not interrupt the tidying up, nor change the exit code.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def one_line(message: str) -> str:

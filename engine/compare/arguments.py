@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.command_line import CONFIG_FLAG, read_file
 from engine.compare.options import CompareOptions
 from engine.config import Config
-from shards.command import parse_flags
+from shards.command import at_home, parse_flags
 from shards.errors import ConfigurationError, did_you_mean
 
 _OWN = {
@@ -104,7 +104,7 @@ def _from_files(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
             paths.append(word)
         elif place + 1 == len(words) or words[place + 1].startswith("--"):
             raise ConfigurationError(f"{CONFIG_FLAG} needs a file, e.g. configs/demo.yaml")
-    return {name: value for path in paths for name, value in _by_name(read_file(Path(path))).items()}
+    return {name: value for path in paths for name, value in _by_name(read_file(Path(at_home(path)))).items()}
 
 
 def _by_name(flags: Sequence[str]) -> dict[str, tuple[str, ...]]:

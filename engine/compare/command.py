@@ -1,15 +1,14 @@
 """`tools/compare`: schedulers and seeds on one data set, and an honest report."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 from engine.compare.arguments import take_apart
 from shards.command import DEBUG_FLAG, with_exit_code
 from shards.errors import ConfigurationError, Interrupted
+from shards.signals import interrupt_on_stop
 
 
 def compare(arguments: Sequence[str]) -> None:
@@ -32,14 +31,6 @@ def compare(arguments: Sequence[str]) -> None:
 
 def main() -> NoReturn:
     """Run the command on the process's arguments and exit with the documented code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interrupt_on_stop()
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     with_exit_code(lambda: compare(arguments), debug=len(arguments) != len(sys.argv) - 1)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    # As in `shards.command`: a second signal must not interrupt the tidying up.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from shlex import quote
 from typing import NoReturn
 
 import torch
@@ -198,9 +199,8 @@ class Trainer:
     def _end_early(self) -> NoReturn:
         self._checkpoint()
         self._emit_end("stopped")
-        raise Interrupted(
-            f"stopped by a signal after {self.position.in_words()}; go on with --run.dir {self._parts.run_dir} --run.if_exists resume"
-        )
+        folder = quote(str(self._parts.run_dir))
+        raise Interrupted(f"stopped by a signal after {self.position.in_words()}; go on with --run.dir {folder} --run.if_exists resume")
 
     def _checkpoint(self) -> None:
         self._check_finite(self.position.epoch)

@@ -35,6 +35,9 @@ class Journal:
         """Append one record's line."""
         content = memoryview((line + "\n").encode())
         try:
+            if not os.fstat(self._file.fileno()).st_nlink:
+                # It can still be written, and nobody will ever read it.
+                raise DataError(f"{self.path}: was removed while the run wrote to it; what was trained since is lost")
             while content:
                 # An unbuffered write may take only a part, on a disk that is just filling up.
                 content = content[self._file.write(content) :]

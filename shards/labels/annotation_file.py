@@ -9,7 +9,7 @@ import numpy as np
 from shards.annotations import Annotations
 from shards.errors import ConfigurationError, DataError
 from shards.labels import parquet
-from shards.labels.collector import collect
+from shards.labels.collector import SAY, collect
 from shards.labels.columns import Means, Selection, choose_columns
 from shards.labels.table import Columns, Table
 from shards.labels.text_file import TextFile
@@ -56,12 +56,17 @@ def read_tables(files: Sequence[tuple[Path, str]], selection: Selection, means: 
     selection = selection.with_categories(tables)
     found = [_read(table, selection, means) for table in tables]
     for missing in found[0][1]:
-        if all(missing in unmet for _, unmet in found):
+        if all(missing in unmet for _, unmet, _ in found):
             raise ConfigurationError(found[0][1][missing])
-    return [annotations for annotations, _ in found]
+    zero, minus_one = (next((its for its in column if its), None) for column in zip(*(negatives for _, _, negatives in found), strict=True))
+    if zero and minus_one:
+        raise DataError(
+            f"{' and '.join(table.name for table in tables)}: {zero} writes a negative label as 0, and {minus_one} as -1; {SAY}"
+        )
+    return [annotations for annotations, _, _ in found]
 
 
-def _read(table: Table, selection: Selection, means: Means | None) -> tuple[Annotations, dict[str, str]]:
+def _read(table: Table, selection: Selection, means: Means | None) -> tuple[Annotations, dict[str, str], tuple[str | None, str | None]]:
     columns = choose_columns(table, selection, means)
     found = collect(table, columns, selection.rules())
     texts = dict(zip(selection.texts(), found.texts, strict=True))
@@ -75,7 +80,7 @@ def _read(table: Table, selection: Selection, means: Means | None) -> tuple[Anno
         cells=_first_cells(table, columns),
         notes=columns.notes,
     )
-    return annotations, found.unmet
+    return annotations, found.unmet, (found.zero, found.minus_one)
 
 
 def attribute_names(path: Path, selection: Selection | None = None, *, name: str | None = None) -> tuple[str, ...]:
@@ -106,13 +111,17 @@ def open_table(path: Path, name: str, *, is_header: Callable[[Sequence[str]], bo
         ConfigurationError: Reading Parquet needs a package that is missing.
         DataError: The file is missing, or no table.
     """
-    if _is_parquet(path, name):
+    if is_parquet(path, name):
         return parquet.ParquetTable(path, name)
     return TextTable(TextFile(path, name), is_header=is_header)
 
 
-def _is_parquet(path: Path, name: str) -> bool:
-    """Tell Parquet from text, and refuse what is neither."""
+def is_parquet(path: Path, name: str) -> bool:
+    """Tell Parquet from text.
+
+    Raises:
+        DataError: It is neither, or cannot be read.
+    """
     try:
         # Opening a pipe could wait for ever, and it cannot be read twice.
         if not stat.S_ISREG(path.stat().st_mode):

@@ -1,6 +1,7 @@
 """What a cell may hold, and what it means: one byte per cell."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ class Cells(dict[str, int]):
         """Take the codes by their plain spelling (trimmed, lower case), and what messages say is expected."""
         super().__init__(codes)
         self.expected = expected
+        self.is_label = True
+        """Whether flags for label columns could read another cell."""
+        self.has_rules = any(_FIRST_RULE <= code < _FIRST_RULE + _MOST_RULES for code in codes.values())
+        """Whether `--values` has a say in it."""
         self.numbers = {int(cell): code for cell, code in codes.items() if re.fullmatch("-?[0-9]+", cell)}
         """The same for cells that are numbers already."""
 
@@ -91,9 +96,7 @@ def parse_rules(values: Sequence[str]) -> tuple[Rule, ...]:
         cell, equals, meaning = text.rpartition("=")
         if not equals or meaning.strip().lower() not in _MEANINGS:
             raise ConfigurationError(f"--values {text!r}: expected CELL=1, CELL=0 or CELL=unlabelled, for example -1=unlabelled")
-        plain = cell.strip().lower()
-        whole = _WHOLE.fullmatch(plain)
-        plain = whole[1] if whole else plain
+        plain = canonical(cell)
         if plain in (rule.cell for rule in rules):
             raise ConfigurationError(f"--values: says twice what a cell {cell.strip()!r} is")
         if number == _MOST_RULES:
@@ -121,9 +124,8 @@ class _Derived(Cells):
         self._operand = operand
 
     def code_of(self, cell: str) -> int:
-        plain = cell.strip()
-        known = self.get(plain.lower())
-        return self._judge(plain) if known is None else known
+        known = self.get(canonical(cell))
+        return self._judge(cell.strip()) if known is None else known
 
     def _judge(self, cell: str) -> int:
         raise NotImplementedError
@@ -137,7 +139,7 @@ class Category(_Derived):
         super().__init__(category, rules, expected="a category")
 
     def _judge(self, cell: str) -> int:
-        return int(cell.casefold() == self._operand.casefold())
+        return int(canonical(cell) == canonical(self._operand))
 
 
 class Word(_Derived):
@@ -148,7 +150,24 @@ class Word(_Derived):
         super().__init__(word, rules, expected="words that | separates")
 
     def _judge(self, cell: str) -> int:
-        return int(self._operand.casefold() in words_of(cell.casefold()))
+        word = canonical(self._operand)
+        if word in map(canonical, words_of(cell)):
+            return 1
+        if word in map(canonical, re.split("[;,|]", cell)):
+            # Separated by something else: 0 would be wrong.
+            raise KeyError(cell)
+        return 0
+
+
+def canonical(cell: str) -> str:
+    """Return what cells have in common that differ in blanks, case, the form of accents, or in how a whole number is written.
+
+    >>> canonical(" East Asian"), canonical("1.0"), canonical("01")
+    ('east asian', '1', '01')
+    """
+    plain = unicodedata.normalize("NFC", cell.strip()).casefold()
+    whole = _WHOLE.fullmatch(plain)
+    return whole[1] if whole else plain
 
 
 def words_of(cell: str) -> list[str]:
@@ -194,9 +213,14 @@ def number_of(cell: str) -> float:
     Raises:
         ValueError: It holds none; `nan` and `inf` are none.
     """
-    if not _NUMBER.fullmatch(cell.strip()):
+    if not is_number(cell):
         raise ValueError(f"{cell!r} is no number")
     return float(cell)
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell holds a number."""
+    return bool(_NUMBER.fullmatch(cell.strip()))
 
 
 SPLIT_WORDS = {split: code for code, split in enumerate(SPLITS)} | {
@@ -207,25 +231,29 @@ SPLIT_WORDS = {split: code for code, split in enumerate(SPLITS)} | {
     "testing": 2,
 }
 """Words that name a split, wherever they stand."""
-SPLIT_CELLS = Cells({"0": 0, "1": 1, "2": 2} | SPLIT_WORDS, expected=f"0, 1 or 2 ({', '.join(SPLITS)})")
 
-FLAG_HEADERS = {
-    name: codes
-    for names, codes in (
-        (("train", "training", "is_train", "is_training", "is_training_image", "istrain"), (2, 0)),
-        (("val", "valid", "validation", "is_val", "is_valid", "is_validation", "isval"), (0, 1)),
-        (("test", "testing", "is_test", "is_testing", "istest"), (0, 2)),
-    )
-    for name in names
-}
-"""Header of a column that says yes or no of one split -> split codes of no and yes."""
+
+class SplitCells(Cells):
+    """The cells of a column of splits."""
+
+    def __init__(self, codes: Mapping[str, int], *, expected: str) -> None:
+        """Take them as `Cells` does."""
+        super().__init__(codes, expected=expected)
+        self.is_label = False
+
+
+SPLIT_CELLS = SplitCells({"0": 0, "1": 1, "2": 2} | SPLIT_WORDS, expected=f"0, 1 or 2 ({', '.join(SPLITS)})")
+
+_NO_AND_YES = {0: (2, 0), 1: (0, 1), 2: (0, 2)}
+"""Split that a header names -> split codes of no and yes below it."""
 
 
 def flag_cells(header: str) -> Cells | None:
-    """Return the cells of such a column, or None if the header is another."""
-    codes = FLAG_HEADERS.get(header.strip().lower())
-    if codes is None:
+    """Return the cells of a column that says yes or no of one split, by its header: `is_train`, `in test`; or None if it is another."""
+    words = re.sub(r"^(is|in)(?=train|val|test)", "", header.strip().lower())
+    named = {SPLIT_WORDS[word] for word in re.split(r"[\W_]+", words) if word in SPLIT_WORDS}
+    if len(named) != 1:
         return None
-    no, yes = codes
+    no, yes = _NO_AND_YES[named.pop()]
     words = {"0": no, "false": no, "no": no, "n": no, "1": yes, "true": yes, "yes": yes, "y": yes}
-    return Cells(words, expected="0 or 1: the column says yes or no")
+    return SplitCells(words, expected="0 or 1: the column says yes or no")

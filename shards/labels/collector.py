@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shards.errors import DataError, did_you_mean
 from shards.labels.cells import MINUS_ONE, Category, Rule, Word, label_cells, words_of
-from shards.labels.columns import CONTROL
+from shards.labels.columns import CONTROL, INDEX_NAMES
 from shards.labels.table import Columns, Table
 
 MAX_FILE_BYTES = 1024
@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 1024
 _SUSPECT = ("\n\n", "\n.", "\n/", "/.", "\\", ":", " ")
 _SUSPECT_CHARACTERS = re.compile(CONTROL.pattern.replace("\\x00-", "\\x00-\\x09\\x0b-"))
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
-_SAY = "if -1 means not known, add --values -1=unlabelled; if it means negative, --values -1=0"
+SAY = "if -1 means not known, add --values -1=unlabelled; if 0 does, --values 0=unlabelled; if both mean negative, --values -1=0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +34,10 @@ class Collected:
     """Per text column its [N] cells in UTF-8, trimmed."""
     unmet: dict[str, str]
     """What the user named and no cell holds -> what to say of it."""
+    zero: str | None
+    """A column that writes a negative label as 0."""
+    minus_one: str | None
+    """A column that writes it as -1."""
 
 
 def collect(table: Table, columns: Columns, rules: Sequence[Rule] = ()) -> Collected:
@@ -74,7 +78,14 @@ def collect(table: Table, columns: Columns, rules: Sequence[Rule] = ()) -> Colle
     _refuse_duplicates(table, joined)
     array = np.frombuffer(codes, np.uint8).reshape(num_rows, -1)
     unmet |= _absent(table, columns, array)
-    return Collected(files=joined, codes=array, texts=tuple(_join(column, num_rows) for column in texts), unmet=unmet)
+    return Collected(
+        files=joined,
+        codes=array,
+        texts=tuple(_join(column, num_rows) for column in texts),
+        unmet=unmet,
+        zero=negatives.zero(),
+        minus_one=negatives.minus_one(),
+    )
 
 
 def _meanings(rules: Sequence[Rule]) -> bytes:
@@ -106,14 +117,18 @@ class _Negatives:
         """Refuse -1 where a column of labels that was not chosen writes 0: the file then means something else by -1."""
         if not self._minus_one.any():
             return
-        read = {attribute.position for attribute in self._columns.attributes} | {self._columns.key, *self._columns.texts}
-        places = [place for place in range(len(self._table.header)) if place not in read]
+        read = {attribute.position for attribute in self._columns.attributes if attribute.is_plain} | {
+            self._columns.key,
+            *self._columns.texts,
+        }
+        names = enumerate(self._table.header)
+        places = [place for place, name in names if place not in read and not INDEX_NAMES.fullmatch(name)]
         if not places:
             return
         cells, seen = label_cells(), {place: set[int]() for place in places}
         for row in self._table.rows():
             for place in list(seen):
-                if cells.allow(row[place]):
+                if place < len(row) and cells.allow(row[place]):
                     seen[place].add(cells[row[place]])
                 else:
                     del seen[place]
@@ -123,19 +138,27 @@ class _Negatives:
         if other is not None:
             name = self._columns.names[int(np.argmax(self._minus_one))]
             raise DataError(
-                f"{self._table.name}: {self._table.header[other]}, which is not packed, writes a negative label as 0, and {name} as -1; "
-                f"{_SAY}"
+                f"{self._table.name}: {self._table.header[other]}, which is no attribute, writes a negative label as 0, and {name} as -1; "
+                f"{SAY}"
             )
+
+    def zero(self) -> str | None:
+        """Return a column that writes a negative label as 0."""
+        return self._columns.names[int(np.argmax(self._zero))] if self._zero.any() else None
+
+    def minus_one(self) -> str | None:
+        """Return a column that writes it as -1."""
+        return self._columns.names[int(np.argmax(self._minus_one))] if self._minus_one.any() else None
 
     def _refuse(self, block: NDArray[np.uint8], first_row: int, zero: NDArray[np.bool_], minus_one: NDArray[np.bool_]) -> None:
         names, both = self._columns.names, np.flatnonzero(zero & minus_one).tolist()
         if not both:
             one, other = names[int(np.argmax(zero))], names[int(np.argmax(minus_one))]
-            raise DataError(f"{self._table.name}: {one} writes a negative label as 0, and {other} as -1; {_SAY}")
+            raise DataError(f"{self._table.name}: {one} writes a negative label as 0, and {other} as -1; {SAY}")
         row, column = min((self._first_conflict(block[:, column], column), column) for column in both)
         here, before = (-1, 0) if block[row, column] == MINUS_ONE else (0, -1)
         where = f"{self._table.name}, {self._table.where(first_row + row)}"
-        raise DataError(f"{where}: {names[column]} is {here}, and {before} in an earlier row; {_SAY}")
+        raise DataError(f"{where}: {names[column]} is {here}, and {before} in an earlier row; {SAY}")
 
     def _first_conflict(self, cells: NDArray[np.uint8], column: int) -> int:
         zero = np.logical_or.accumulate(cells == 0) | self._zero[column]

@@ -9,7 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import ConfigurationError, DataError, did_you_mean
-from shards.labels.cells import SPLIT_WORDS, Bound, Category, Cells, Rule, Word, label_cells, number_of, parse_rules, words_of
+from shards.labels.cells import (
+    NO_LABEL,
+    SPLIT_WORDS,
+    Bound,
+    Category,
+    Cells,
+    Rule,
+    Word,
+    canonical,
+    is_number,
+    label_cells,
+    parse_rules,
+    words_of,
+)
 from shards.labels.table import Attribute, Columns, Table
 
 MAX_NAME_CHARACTERS = 200
@@ -21,8 +34,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".we
 Means = Callable[[Sequence[str]], NDArray[np.bool_]]
 """Tells of cells whether each of them means a file of the folder of images."""
 
-_INDEX_NAMES = re.compile(r"|index|level_0|__index_level_\d+__|Unnamed: ?\d+")
+INDEX_NAMES = re.compile(r"|index|level_0|__index_level_\d+__|Unnamed: ?\d+(\.\d+)*")
 """Headers of the row numbers that pandas writes: none at all, or one of these."""
+_MISSING = {"na", "n/a", "nan", "null", "none", "?", "unknown", "missing"}
+"""Cells by which programs and people say that there is nothing, lower case."""
 _OPERATORS = re.compile(r">=|<=|>|<|=|~")
 _MOST_CATEGORIES = 200
 _MOST_NAMED = 12
@@ -140,8 +155,11 @@ class _Choice:
         if found or named:
             return (found or named)[0]
         # Numbers or stems: only what no other column could be as well.
-        bare = [place for place in free if self._is_unique(place) and self._share_found(place) >= 0.9] if self._means else []
-        if len(bare) > 1:
+        formed = {_parse_form(text, self._table)[0] for text in self._selection.columns if not self._counts[text]}
+        unique = [place for place in free if self._is_unique(place) and self._names[place] not in formed] if self._means else []
+        some = [place for place in unique if self._share_found(place) > 0]
+        bare = [place for place in some if self._share_found(place) >= 0.9] or some
+        if len(bare) > 1 and len(self._head) > 1:
             raise self._ambiguous(bare)
         if bare and self._is_index(bare[0]):
             raise DataError(
@@ -182,10 +200,10 @@ class _Choice:
         return bool(cells) and len(set(cells)) == len(cells)
 
     def _is_index(self, place: int) -> bool:
-        """Tell whether a column is the row numbers that a library wrote: by its name, and whole numbers that come once each."""
-        cells = self._cells(place)
-        numbers = all(cell.isascii() and cell.isdigit() for cell in cells)
-        return bool(_INDEX_NAMES.fullmatch(self._names[place])) and numbers and self._is_unique(place)
+        """Tell whether a column is the row numbers that a library wrote: by its name, and whole numbers."""
+        cells = [canonical(cell) for cell in self._cells(place) if cell]
+        numbers = bool(cells) and all(cell.isascii() and cell.isdigit() for cell in cells)
+        return numbers and bool(INDEX_NAMES.fullmatch(self._names[place]))
 
     # The labels.
 
@@ -195,7 +213,7 @@ class _Choice:
         for place, name in enumerate(self._names):
             if place == key or name in taken:
                 continue
-            if _INDEX_NAMES.fullmatch(name) and (left_out := self._left_out(place)):
+            if INDEX_NAMES.fullmatch(name) and (left_out := self._left_out(place)):
                 self._notes.append(left_out)
                 continue
             if not name:
@@ -298,26 +316,34 @@ def _written_out(text: str, tables: Sequence[Table], rules: Sequence[Rule]) -> l
     column, operator, operand = _parse_form(text, tables[0])
     if operand != "*" or operator not in ("=", "~"):
         return [text]
-    return [f"{column}{operator}{category}" for category in _categories(tables, column, operator, rules)]
+    names = [f"{column}{operator}{category}" for category in _categories(tables, column, operator, rules)]
+    taken = next((name for name in names if any(name in table.header for table in tables)), None)
+    if taken is not None:
+        raise ConfigurationError(f"--columns {text!r}: makes an attribute {taken!r}, and there is a column of that name; rename the column")
+    return names
 
 
 def _categories(tables: Sequence[Table], column: str, operator: str, rules: Sequence[Rule]) -> list[str]:
     """Return what the cells of a column hold, each category or word once."""
     found: set[str] = set()
-    unlabelled = {rule.cell for rule in rules} | {""}
+    unlabelled = {rule.cell for rule in rules if rule.meaning == NO_LABEL} | {""}
     for table in tables:
         place = table.header.index(column) if column in table.header else -1
         for row in table.rows() if place >= 0 else ():
             cell = row[place].strip() if len(row) == len(table.header) else ""
-            if cell.lower() not in unlabelled:
+            if canonical(cell) not in unlabelled:
                 found.update(words_of(cell) if operator == "~" else [cell])
             if len(found) > _MOST_CATEGORIES:
                 raise ConfigurationError(
                     f"--columns: {column}{operator}* would make more than {_MOST_CATEGORIES} attributes, {min(found)[:40]!r} among them; "
                     "name those that are wanted"
                 )
-    # Case makes no difference, as in all cells.
-    once = {cell.casefold(): cell for cell in sorted(found - {""}, reverse=True)}
+    # Case and the like make no difference, as in all cells.
+    once = {canonical(cell): cell for cell in sorted(found - {""}, key=lambda cell: (len(cell), cell), reverse=True)}
+    parts = {canonical(part): word for word in once.values() for part in re.split("[;,]", word) if part != word} if operator == "~" else {}
+    mixed = next((parts[part] for part in parts if part in once), None)
+    if mixed is not None:
+        raise ConfigurationError(f"--columns: {column}~*: {mixed[:60]!r} seems to hold several words; write | between them")
     if not once:
         raise ConfigurationError(f"--columns: {column}{operator}* makes no attribute: the column is empty")
     return sorted(once.values())
@@ -325,31 +351,30 @@ def _categories(tables: Sequence[Table], column: str, operator: str, rules: Sequ
 
 def wrong_cell(table: str, where: str, column: str, value: object, cells: Cells) -> DataError:
     """Return the error for a cell that holds what it may not, with the flag that would read it."""
-    hint = form_hint(column, str(value)) if column else ""
+    hint = form_hint(column, str(value)) if column and cells.is_label else ""
     return DataError(f"{table}, {where}: {column or 'the split'} is {str(value)[:60]!r}, expected {cells.expected}{hint}")
 
 
 def form_hint(column: str, cell: str) -> str:
     """Return which flag would read a cell that is no label, quotes included."""
-    leave = f"; to leave it out: --drop-columns {_quoted(column)}"
-    if cell.strip().lower().endswith(IMAGE_SUFFIXES):
-        return f"; if it names the image: --key-column {_quoted(column)}{leave}"
-    if cell.strip().lower() in SPLIT_WORDS:
-        return f"; if it holds the split: --partition {_quoted(f'column={column}')}{leave}"
-    if "|" in cell:
-        return f"; to make attributes of its words: --columns {_quoted(f'{column}~{words_of(cell)[0]}')}{leave}"
-    try:
-        number_of(cell)
-    except ValueError:
-        return (
-            f"; to make attributes of it: --columns {_quoted(f'{column}={cell.strip()[:40]}')} or {_quoted(f'{column}=*')}{leave}"
-            if cell
-            else leave
-        )
-    return (
-        f"; to make an attribute of it: --columns {_quoted(f'{column}>={cell.strip()}')}, "
-        f"or say what the cell is: --values {cell.strip()}=unlabelled{leave}"
-    )
+    return f"{_reading_hint(column, cell.strip())}; to leave it out: --drop-columns {_quoted(column)}"
+
+
+def _reading_hint(column: str, cell: str) -> str:
+    lower = cell.lower()
+    names_split = column.lower() in ("split", "partition", "subset", "fold") and cell in ("0", "1", "2")
+    hints = {
+        f"if it names the image: --key-column {_quoted(column)}": lower.endswith(IMAGE_SUFFIXES),
+        f"if it holds the split: --partition {_quoted(f'column={column}')}": lower in SPLIT_WORDS or names_split,
+        f"if it means that there is no label: --values {_quoted(f'{cell}=unlabelled')}": lower in _MISSING,
+        "write numbers with a point instead of a comma": bool(re.fullmatch(r"-?\d+,\d+", cell)),
+        f"to make attributes of its words: --columns {_quoted(f'{column}~{words_of(cell)[0]}')}": "|" in cell,
+        f"to make an attribute of it: --columns {_quoted(f'{column}>={cell}')}, or say what the cell is: --values {cell}=unlabelled": (
+            is_number(cell)
+        ),
+        f"to make attributes of it: --columns {_quoted(f'{column}={cell[:40]}')} or {_quoted(f'{column}=*')}": bool(cell),
+    }
+    return next((f"; {hint}" for hint, fits in hints.items() if fits), "")
 
 
 def _quoted(text: str) -> str:
@@ -362,5 +387,5 @@ def _named(names: Sequence[str], place: int) -> str:
 
 def plain_cells_of(columns: Columns) -> Cells | None:
     """Return the cells that all attributes have in common, or None where they differ."""
-    cells = columns.attributes[0].cells
+    cells = columns.attributes[0].cells if columns.attributes else None
     return cells if all(attribute.cells is cells for attribute in columns.attributes) else None

@@ -54,7 +54,7 @@ class ParquetTable:
         with _opened(self.path, self.name) as file:
             for batch in file.iter_batches(_ROWS_PER_CHUNK, use_threads=False):
                 batch.validate(full=True)
-                yield from map(list, zip(*([_text(cell) for cell in column.to_pylist()] for column in batch.columns), strict=True))
+                yield from map(list, zip(*map(_texts, batch.columns), strict=True))
 
     def chunks(self, columns: Columns) -> Iterator[Chunk]:
         """Yield all rows of some columns.
@@ -74,7 +74,7 @@ class ParquetTable:
                 batch.validate(full=True)
                 files = self._files(batch.column(key), key, first_row)
                 codes = [self._codes(batch.column(name), name, first_row, attribute) for attribute, name in attributes]
-                cells = tuple([_text(cell) for cell in batch.column(name).to_pylist()] for name in texts)
+                cells = tuple(_texts(batch.column(name)) for name in texts)
                 yield Chunk(files, np.stack(codes, axis=1).tobytes() if codes else b"", cells)
                 first_row += len(files)
                 # Otherwise Arrow keeps what it has freed, in the end several times what the labels take.
@@ -82,21 +82,22 @@ class ParquetTable:
 
     def _files(self, column: "pa.Array", name: str, first_row: int) -> list[str]:
         column, kind = _plain(column)
-        if kind not in ("text", "integer"):
+        whole = kind == "float" and all(number is None or number == int(number) for number in column.to_pylist())
+        if kind not in ("text", "integer") and not whole:
             raise DataError(f"{self.name}: column {name} should name the images, but holds {column.type}; choose another with --key-column")
         files = column.to_pylist()
         if None in files:
             raise DataError(f"{self.name}, {self.where(first_row + files.index(None))}: names no image")
         # A number is the image's name without its suffix.
-        return files if kind == "text" else [str(number) for number in files]
+        return files if kind == "text" else [str(int(number)) for number in files]
 
     def _codes(self, column: "pa.Array", name: str, first_row: int, attribute: Attribute) -> NDArray[np.uint8]:
         column, kind = _plain(column)
         cells = attribute.cells
         if not kind:
             raise DataError(f"{self.name}: column {name} holds {column.type}, expected {cells.expected}")
-        if kind == "text" or not attribute.is_plain:
-            codes = np.array([_code(cells, _text(cell)) for cell in column.to_pylist()], np.uint8)
+        if kind == "text" or not attribute.is_plain or cells.has_rules:
+            codes = np.array([_code(cells, cell) for cell in _texts(column)], np.uint8)
         else:
             codes = self._number_codes(column, cells)
             codes[column.is_null().to_numpy(zero_copy_only=False)] = cells.get("", _NOT_ALLOWED)
@@ -120,6 +121,14 @@ def _code(cells: Cells, cell: str) -> int:
         return cells[cell]
     except KeyError:
         return _NOT_ALLOWED
+
+
+def _texts(column: "pa.Array") -> list[str]:
+    try:
+        return [_text(cell) for cell in column.to_pylist()]
+    except (OverflowError, ValueError):
+        # Dates that Python's own do not reach; no label, no name.
+        return ["?"] * len(column)
 
 
 def _text(cell: object) -> str:

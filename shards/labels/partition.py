@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from shards.annotations import Partition
 from shards.errors import DataError
-from shards.labels.annotation_file import open_table
-from shards.labels.cells import FLAG_HEADERS, SPLIT_CELLS, SPLIT_WORDS, flag_cells
+from shards.labels.annotation_file import is_parquet, open_table
+from shards.labels.cells import SPLIT_CELLS, SPLIT_WORDS, canonical, flag_cells
 from shards.labels.collector import collect
 from shards.labels.columns import IMAGE_SUFFIXES, Means, Selection, choose_columns, wrong_cell
-from shards.labels.table import Attribute, Columns, Table
+from shards.labels.table import HEAD_ROWS, Attribute, Columns, Table
 from shards.labels.text_file import TextFile
 
-_SPLIT_HEADERS = ("split", "partition", "subset", "set", "fold", "evaluation_status")
+_SPLIT_HEADERS = ("split", "partition", "subset", "set", "evaluation_status")
+_FOLDS = ("fold", "folds", "cv_fold", "kfold")
 _CUB_IMAGES = "images.txt"
 _CUB_SPLIT = flag_cells("is_train")
 
@@ -45,11 +46,8 @@ def read_partition(path: Path, *, name: str | None = None, means: Means | None =
     if numbers is not None:
         files = _renamed(table, files, numbers)
         notes = (*notes, f"{name}: is CUB's, 1 is training and 0 is test; {_CUB_IMAGES} beside it names the images")
-    elif columns.attributes[0].cells is SPLIT_CELLS and _only_zero_and_one(table, columns):
-        notes = (
-            *notes,
-            f"warning: {name}: only 0 (train) and 1 (val) occur, there is no test split; if 1 means training image, write words",
-        )
+    elif columns.attributes[0].cells is SPLIT_CELLS:
+        notes = (*notes, *_odd_codes(name, table.header[columns.attributes[0].position], _cells_of(table, columns)))
     return Partition(files=files, codes=codes, notes=notes)
 
 
@@ -60,20 +58,47 @@ def read_list(path: Path, *, name: str | None = None, means: Means | None = None
         DataError: The file is missing or damaged, or lists an image twice.
     """
     name = name or str(path)
-    text = TextFile(path, name)
-    lines = [line.strip() for line in text.lines() if line.strip()]
-    if not lines:
+    lines = [] if is_parquet(path, name) else [_unquoted(line.strip()) for line in TextFile(path, name).lines() if line.strip()]
+    as_lines = _share(lines[:HEAD_ROWS], means)
+    table, key, as_table = _best_column(path, name, lines, means)
+    if table is not None and (as_table > as_lines or not lines):
+        files = collect(table, Columns(key=key, attributes=())).files
+    else:
+        # A header names no image, and has no number in it.
+        is_word = bool(lines) and not _is_file(lines[0]) and not any(map(str.isdigit, lines[0]))
+        has_header = is_word and as_lines > 0 and not _share(lines[:1], means)
+        names = lines[int(has_header) :]
+        if len(set(names)) < len(names):
+            twice = next(line for number, line in enumerate(names) if line in names[:number])
+            raise DataError(f"{name}: {twice} stands in the file twice; remove one")
+        files = np.array([line.removeprefix("./").encode() for line in names], np.bytes_)
+    if not len(files):
         raise DataError(f"{name}: lists no image")
-    if any(separator in lines[0] for separator in ",;\t") or (means is not None and not means([lines[0]])[0] and len(lines[0].split()) > 1):
-        table = open_table(path, name)
-        key = choose_columns(table, Selection(), means).key
-        return collect(table, Columns(key=key, attributes=())).files
-    header = means is not None and not means([lines[0]])[0] and not lines[0].lower().endswith(IMAGE_SUFFIXES) and lines[0].isidentifier()
-    names = lines[1:] if header else lines
-    twice = next((line for number, line in enumerate(names) if line in set(names[:number])), None) if len(set(names)) < len(names) else None
-    if twice is not None:
-        raise DataError(f"{name}: {twice} stands in the file twice; remove one")
-    return np.array([line.removeprefix("./").encode() for line in names], np.bytes_)
+    return files
+
+
+def _best_column(path: Path, name: str, lines: Sequence[str], means: Means | None) -> tuple[Table | None, int, float]:
+    """Return the file as a table, the column most of whose cells mean files, and their share; no table where it is none."""
+    if lines and not any(separator in line for line in lines[:2] for separator in ",;\t| "):
+        return None, 0, 0.0
+    try:
+        table = open_table(path, name, is_header=lambda first: _share([first[0]], means) == 0 and not any(map(_is_file, first)))
+    except DataError:
+        if lines:
+            return None, 0, 0.0
+        raise
+    rows = [row for row in table.head() if len(row) == len(table.header)]
+    shares = [_share([row[place] for row in rows], means) for place in range(len(table.header))]
+    best = int(np.argmax(shares))
+    return table, best, shares[best]
+
+
+def _share(cells: Sequence[str], means: Means | None) -> float:
+    return float(means(list(cells)).mean()) if means is not None and cells else 0.0
+
+
+def _unquoted(line: str) -> str:
+    return line[1:-1].replace('""', '"') if len(line) > 1 and line[0] == line[-1] == '"' else line
 
 
 def split_codes(column: str, cells: NDArray[np.bytes_], where: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
@@ -90,26 +115,45 @@ def split_codes(column: str, cells: NDArray[np.bytes_], where: str) -> tuple[NDA
     distinct, places = np.unique(cells, return_inverse=True)
     kind = flag_cells(column)
     texts = [cell.decode() for cell in distinct.tolist()]
-    known = kind if kind is not None and not all(text.lower() in SPLIT_WORDS for text in texts) else SPLIT_CELLS
+    known = kind if kind is not None and not all(canonical(text) in SPLIT_WORDS for text in texts) else SPLIT_CELLS
     codes = np.zeros(len(distinct), np.uint8)
     for number, text in enumerate(texts):
         if not known.allow(text):
-            raise wrong_cell(where, f"row {int(np.argmax(places == number)) + 1}", "", text, known)
+            raise wrong_cell(where, f"image {int(np.argmax(places == number)) + 1}", column, text, known)
         codes[number] = known[text]
-    no_test = known is SPLIT_CELLS and set(texts) == {"0", "1"}
-    notes = (f"warning: {where}: {column} has only 0 (train) and 1 (val), there is no test split; if 1 means training image, write words",)
-    return codes[places], notes if no_test else ()
+    return codes[places], _odd_codes(where, column, set(texts)) if known is SPLIT_CELLS else ()
+
+
+def _odd_codes(where: str, column: str, texts: set[str]) -> tuple[str, ...]:
+    """Return what is odd about a column of split codes.
+
+    Raises:
+        DataError: They are numbers of folds.
+    """
+    codes = {canonical(text) for text in texts}
+    if not codes <= {"0", "1", "2"}:
+        return ()
+    if column.lower() in _FOLDS:
+        raise DataError(f"{where}: {column} holds numbers of folds, which are no splits; write train, val and test")
+    if codes == {"0", "1"}:
+        return (f"warning: {where}: only 0 (train) and 1 (val) occur, there is no test split; if 1 means training image, write words",)
+    if "0" not in codes:
+        return (f"warning: {where}: 0 (train) does not occur, so nothing is for training; if 1 means training image, write words",)
+    return ()
 
 
 def split_of_name(path: str) -> int | None:
-    """Return the split that a file's name tells of, or None where it tells of none, or of several.
+    """Return the split that a file's name tells of, or else its folder's; None where it tells of none, or of several.
 
     >>> split_of_name("fairface_label_train.csv"), split_of_name("valid.csv"), split_of_name("labels.csv")
     (0, 1, None)
     """
-    words = "".join(character if character.isalnum() else " " for character in Path(path).name.rpartition(".")[0].lower()).split()
-    codes = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
-    return codes.pop() if len(codes) == 1 else None
+    for part in (Path(path).stem, Path(path).parent.name):
+        words = "".join(character if character.isalnum() else " " for character in part.lower()).split()
+        codes = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+        if codes:
+            return codes.pop() if len(codes) == 1 else None
+    return None
 
 
 def _is_header(first: Sequence[str], means: Means | None) -> bool:
@@ -122,7 +166,7 @@ def _is_header(first: Sequence[str], means: Means | None) -> bool:
 
 
 def _is_flag(cell: str) -> bool:
-    return cell.strip().lower() in FLAG_HEADERS
+    return flag_cells(cell) is not None
 
 
 def _is_file(cell: str) -> bool:
@@ -136,9 +180,10 @@ def _columns(table: Table, means: Means | None) -> Columns:
     if is_text_without_header or len(names) == 2:
         if len(names) != 2:
             raise DataError(f"{table.where_header}: expected a file name and a split, got {len(names)} cells")
-        if names[1].lower() in SPLIT_CELLS and names[1].lower() not in FLAG_HEADERS:
+        if names[1] in ("0", "1", "2"):
             raise DataError(f"{table.where_header}: holds values, expected a header with the names of the columns; add one")
-        return Columns(key=0, attributes=(_split_attribute(table, 1),), notes=table.notes)
+        split = 0 if _holds_words(table, 0) and not _holds_words(table, 1) else 1
+        return Columns(key=1 - split, attributes=(_split_attribute(table, split),), notes=table.notes)
     place = _split_place(table)
     chosen = choose_columns(table, Selection(columns=(names[place],)), means)
     note = f"{table.name}: the splits are those of column {names[place]!r}"
@@ -147,8 +192,7 @@ def _columns(table: Table, means: Means | None) -> Columns:
 
 def _split_place(table: Table) -> int:
     """Return the one column whose cells, or whose header, tell of splits."""
-    head = [row for row in table.head() if len(row) == len(table.header)]
-    words = [place for place in range(len(table.header)) if head and all(row[place].strip().lower() in SPLIT_WORDS for row in head)]
+    words = [place for place in range(len(table.header)) if _holds_words(table, place)]
     named = [
         place for place, name in enumerate(table.header) if name.lower() in _SPLIT_HEADERS or (_is_flag(name) and "is" in name.lower())
     ]
@@ -162,6 +206,12 @@ def _split_place(table: Table) -> int:
     return found[0]
 
 
+def _holds_words(table: Table, place: int) -> bool:
+    """Return whether a column's first cells are all words for splits."""
+    rows = [row for row in table.head() if len(row) == len(table.header)]
+    return bool(rows) and all(canonical(row[place]) in SPLIT_WORDS for row in rows)
+
+
 def _split_attribute(table: Table, place: int) -> Attribute:
     name = table.header[place]
     kind = flag_cells(name)
@@ -170,14 +220,14 @@ def _split_attribute(table: Table, place: int) -> Attribute:
     return Attribute(name or "the split", place, cells, is_plain=False)
 
 
-def _only_zero_and_one(table: Table, columns: Columns) -> bool:
-    place = columns.attributes[0].position
-    seen = set[str]()
+def _cells_of(table: Table, columns: Columns) -> set[str]:
+    """Return what the column of splits holds; more than a few are enough."""
+    place, seen = columns.attributes[0].position, set[str]()
     for row in table.rows():
         seen.add(row[place].strip())
-        if not seen <= {"0", "1"}:
-            return False
-    return seen == {"0", "1"}
+        if len(seen) > 2 * len(SPLIT_CELLS):
+            break
+    return seen
 
 
 def _numbers_of_cub(path: Path, table: Table, means: Means | None) -> dict[bytes, bytes] | None:

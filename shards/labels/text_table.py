@@ -22,6 +22,7 @@ _BLANKS = ""
 """The separator of rows that any run of blanks separates."""
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", _BLANKS: "blanks"}
 _SAMPLE_ROWS = 20
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"|(\S+)')
 _ATTRIBUTE_LIST = "list_attr_cloth.txt"
 _KEY_WORDS = {"image", "images", "img", "file", "filename", "name", "path", "photo", "picture", "id"}
 """Words in the name of a column of images."""
@@ -139,7 +140,8 @@ class TextTable:
         number = self._layout.skipped
         for line in lines:
             number += 1
-            row = line.split()
+            # R quotes every text, with blanks in it or without.
+            row = line.split() if '"' not in line else [text.replace('""', '"') or word for text, word in _QUOTED.findall(line)]
             if not row:
                 self.file.check_blank(lines, number)
                 return
@@ -150,8 +152,11 @@ class TextTable:
         number = 0
         try:
             for record in reader:
-                if len(record) < 2 and not "".join(record).strip():
-                    self.file.check_blank(lines, reader.line_num + self._layout.skipped)
+                if not any(cell.strip() for cell in record):
+                    # Spreadsheets end with rows of empty cells.
+                    blank = reader.line_num + self._layout.skipped
+                    if any(cell.strip() for rest in reader for cell in rest):
+                        raise DataError(f"{self.name}, line {blank}: is blank, and more rows follow; remove the line")
                     return
                 number += 1
                 yield record
@@ -256,13 +261,16 @@ def _fit(separator: str, sample: Sequence[str], *, has_count: bool) -> float:
         except csv.Error:
             return 0.0
     head, *rows = records or [[]]
+    if separator == "\t" and "\t" not in sample[0].strip():
+        # Blanks at the ends of the lines.
+        return 0.0
     if len(head) < (1 if has_count and (not rows or len(rows[0]) == 2) else 2):
         return 0.0
     if not rows:
         # A header alone: whatever splits it.
         return 0.5 if separator != _BLANKS else 0.25
     wanted = len(head)
-    if has_count and (len(rows[0]) == wanted + 1 or separator == _BLANKS):
+    if has_count and (len(rows[0]) == wanted + 1 or (separator == _BLANKS and head[0] == "image_name")):
         # CelebA's header does not name the images, DeepFashion's has two names for any number of values.
         wanted = len(rows[0])
     return sum(len(row) == wanted for row in rows) / len(rows)

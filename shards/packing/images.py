@@ -87,6 +87,9 @@ class Listing:
             if not len(asked):
                 continue
             at[asked] = self._find_respelt(kind, spelling, wanted[asked])
+            if spelling is not stem_of:
+                # A file that another row names better is not meant.
+                at[asked[np.isin(at[asked], at[at >= 0][~np.isin(np.flatnonzero(at >= 0), asked)])]] = -1
             if len(found := asked[at[asked] >= 0]):
                 by_spelling[kind] = found
             missing = missing[at[missing] < 0]

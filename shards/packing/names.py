@@ -1,5 +1,6 @@
 """When two names of a file are the same: how tables made elsewhere spell the files of this folder."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from shards.labels.columns import IMAGE_SUFFIXES
 
 _SYSTEM = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 """Files and folders that systems put beside images, lower case."""
+_FLOAT = re.compile(r"(?<=\d)\.0\Z")
 _SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 
 Spelling = Callable[[bytes], bytes]
@@ -30,7 +32,8 @@ def folded(name: bytes) -> bytes:
     >>> folded(b"IMG_1.JPG")
     b'img_1'
     """
-    text = stem_of(name).decode("utf-8", "surrogateescape")
+    # 1.0: how pandas writes the number of an image in a column with gaps.
+    text = _FLOAT.sub("", stem_of(name).decode("utf-8", "surrogateescape"))
     return unicodedata.normalize("NFC", text.casefold()).encode("utf-8", "surrogateescape")
 
 

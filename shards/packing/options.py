@@ -75,7 +75,8 @@ class PackOptions:
 
     def _check_tables(self) -> None:
         for name in ("columns", "drop_columns", "values"):
-            if getattr(self, name) == ():
+            given = getattr(self, name)
+            if given is not None and (not given or "" in given):
                 raise ConfigurationError(f"--{name.replace('_', '-')} names nothing; leave it out")
         if self.partition is not None:
             kind, _ = parse_partition(self.partition)

@@ -118,6 +118,8 @@ def _look(options: PackOptions, inputs: Inputs) -> tuple[Preview, DropstreamErro
         except (DataError, ConfigurationError) as error:
             problems.append(error)
     sizes, bad = _look_at_images(options, images.files[found])
+    if bad and options.on_bad_image != "quarantine":
+        problems.append(DataError(f"{options.images}/{bad[0]} ({len(bad)} of {len(bad) + sizes.total()} images looked at are bad)"))
     return Preview(
         key_column=annotations.key_column,
         rows=len(found),

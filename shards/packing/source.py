@@ -201,7 +201,7 @@ def _given(
         for code, url in given.items():
             with local_file(url) as path:
                 lists.append((code, url, read_list(path, name=url, means=listing.means)))
-        return listed_splits(listing, files, lists), ()
+        return listed_splits(listing, files, lists)
     with local_file(given[0]) as path:
         read = read_partition(path, name=given[0], means=listing.means)
     return given_splits(listing, files, read, given[0]), read.notes

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from shards.annotations import SPLITS, Partition
 from shards.errors import ConfigurationError, DataError
-from shards.labels.cells import SPLIT_WORDS
+from shards.labels.cells import SPLIT_WORDS, canonical
 from shards.packing.images import Listing
 from shards.packing.keys import shown
+from shards.packing.mismatch import advice, several_fit
 
 TRAIN_SHARE = 0.7
 _NO_SPLIT = 255
@@ -38,7 +39,8 @@ def random_group_splits(groups: NDArray[np.bytes_], seed: int) -> NDArray[np.uin
         groups: [N] what must not be in two splits, a person for example.
         seed: Seed of the split.
     """
-    names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    spelt = np.array([canonical(name.decode()).encode() for name in groups.tolist()], np.bytes_)
+    names, group, sizes = np.unique(spelt, return_inverse=True, return_counts=True)
     order = np.random.default_rng([seed, len(SPLITS)]).permutation(len(names))
     wanted = np.array([TRAIN_SHARE, (1 - TRAIN_SHARE) / 2, (1 - TRAIN_SHARE) / 2]) * len(groups)
     codes, filled = np.zeros(len(names), np.uint8), np.zeros(len(SPLITS))
@@ -79,8 +81,10 @@ def given_splits(listing: Listing, files: NDArray[np.bytes_], partition: Partiti
     return codes
 
 
-def listed_splits(listing: Listing, files: NDArray[np.bytes_], lists: Sequence[tuple[int, str, NDArray[np.bytes_]]]) -> NDArray[np.uint8]:
-    """Return the split code of each image from a list per split; images of no list are for training, if none lists these.
+def listed_splits(
+    listing: Listing, files: NDArray[np.bytes_], lists: Sequence[tuple[int, str, NDArray[np.bytes_]]]
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return the split code of each image from a list per split, and what looks odd; without a list for training the rest is for it.
 
     Args:
         listing: The folder of images.
@@ -90,12 +94,12 @@ def listed_splits(listing: Listing, files: NDArray[np.bytes_], lists: Sequence[t
     Raises:
         DataError: A list names none of the images, an image is in two lists, or in none although training images are listed.
     """
-    by_file = np.full(len(listing.names), _NO_SPLIT, np.uint8)
+    by_file, notes = np.full(len(listing.names), _NO_SPLIT, np.uint8), list[str]()
     for code, name, names in lists:
         at, _ = listing.find(names)
+        if len(missing := names[at < 0]):
+            notes.append(_unlisted(listing, name, names, missing))
         at = at[at >= 0]
-        if not len(at):
-            raise DataError(f"{name}: names none of the images, first {shown(names[0])}; the first file there is {shown(listing.names[0])}")
         twice = at[(by_file[at] != _NO_SPLIT) & (by_file[at] != code)]
         if len(twice):
             raise DataError(f"{name}: names {shown(listing.names[twice[0]])}, which another list names too; remove one")
@@ -108,7 +112,21 @@ def listed_splits(listing: Listing, files: NDArray[np.bytes_], lists: Sequence[t
         raise DataError(
             f"no list of --partition names {len(missing)} of the images, first {shown(files[missing[0]])}; name all, or leave out train="
         )
-    return codes
+    return codes, tuple(notes)
+
+
+def _unlisted(listing: Listing, name: str, names: NDArray[np.bytes_], missing: NDArray[np.bytes_]) -> str:
+    """Return a warning of names in a list that mean no image; where they seem to mean one, refuse: it would be trained on.
+
+    Raises:
+        DataError: They do.
+    """
+    said = f"{name}: {len(missing)} of {len(names)} names mean no image, first {shown(missing[0])}"
+    several = next((text for row in range(len(missing)) if (text := several_fit(listing, missing[row:]))), "")
+    hint = several or advice("images", listing, missing)
+    if several or "would match" in hint or len(missing) == len(names):
+        raise DataError(f"{said}{hint}")
+    return f"warning: {said}"
 
 
 def folder_splits(images: str, files: NDArray[np.bytes_]) -> NDArray[np.uint8]:

@@ -82,7 +82,7 @@ def test_what_minus_1_means_beside_0_has_to_be_said(read, values, labels):
 
 
 def test_a_column_that_is_left_out_tells_what_minus_1_means(read):
-    message = "labels.csv: Pneumonia, which is not packed, writes a negative label as 0, and Pleural Other as -1"
+    message = "labels.csv: Pneumonia, which is no attribute, writes a negative label as 0, and Pleural Other as -1"
     for selection in ({"columns": ("Pleural Other",)}, {"drop_columns": ("Pneumonia",)}):
         with pytest.raises(DataError, match=message):
             read(CHEXPERT, **selection)

@@ -72,7 +72,7 @@ def test_many_batches_and_row_groups(write):
         ({"image": ["a", "b"], "A": ["1", "maybe"]}, "row 2: A is 'maybe', expected"),
         ({"image": ["a", "b"], "A": [0, -1]}, "row 2: A is -1, and 0 in an earlier row"),
         ({"image": ["a", "b"], "A": [[1], [0]]}, "column A holds list<.*>, expected 0 or 1"),
-        ({"image": [1.0, 2.0], "A": [1, 0]}, "column image should name the images, but holds double; choose another with --key-column"),
+        ({"image": [1.5, 2.0], "A": [1, 0]}, "column image should name the images, but holds double; choose another with --key-column"),
         ({"image": ["a", None], "A": [1, 0]}, "row 2: names no image"),
         ({"image": ["a", ""], "A": [1, 0]}, "row 2: names no image"),
         ({"image": ["a", "../b"], "A": [1, 0]}, "row 2: image '../b' is not named relative"),
@@ -155,7 +155,7 @@ def test_partition(write, splits):
         ({"image": ["a", "b"], "split": ["train", None]}, "row 2: split is 'null', expected 0, 1 or 2"),
         ({"image": ["a", "b"], "split": [True, False]}, "row 1: split is 'True', expected 0, 1 or 2"),
         ({"image": ["a", "a"], "split": [0, 0]}, "row 2: a stands in the file twice, first in row 1"),
-        ({"image": ["a"], "split": [0], "fold": [1]}, "expected two columns, the image and its split, got 3"),
+        ({"image": ["a"], "split": [0], "subset": [1]}, "expected two columns, the image and its split, got 3"),
     ],
 )
 def test_partition_refuses(write, columns, message):

@@ -67,7 +67,7 @@ def test_the_first_of_several_such_rows_is_named(write):
     [
         (
             KAGGLE.replace("2.jpg,1", "2.jpg,NaN"),
-            "line 3: Young is 'NaN', expected 0 or 1, -1 or 1, .*no label; .*--columns",
+            "line 3: Young is 'NaN', expected 0 or 1, -1 or 1, .*no label; .*--values",
         ),
         (KAGGLE.replace("2.jpg,1", "2.jpg,2"), "line 3: Young is '2'"),
         (KAGGLE.replace("2.jpg,1", "2.jpg,yes\x1b[0m"), r"line 3: Young is 'yes\\x1b\[0m'"),
@@ -130,7 +130,7 @@ def test_partition(write):
         ("image_id,partition\n000001.jpg,\n", "line 2: partition is '', expected 0, 1 or 2"),
         ("image_id,partition\n1.jpg,0\n1.jpg,0\n", "line 3: 1.jpg stands in the file twice, first in line 2"),
         (
-            "image_id,partition,fold\n000001.jpg,0,1\n",
+            "image_id,partition,subset\n000001.jpg,0,1\n",
             "line 1: expected two columns, the image and its split, got 3, and several of",
         ),
     ],
