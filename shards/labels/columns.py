@@ -131,7 +131,7 @@ class _Choice:
             return 0
         if wanted is not None:
             if not self._counts[wanted]:
-                known = f"{did_you_mean(wanted, self._counts)}{self._candidates_in_words()}"
+                known = did_you_mean(wanted, self._counts) or self._candidates_in_words()
                 raise ConfigurationError(f"--key-column: {self._table.name} has no column {wanted!r}{known}")
             self._check_is_one(wanted, "--key-column")
             return self._names.index(wanted)

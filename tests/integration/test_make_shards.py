@@ -143,7 +143,7 @@ def test_bad_images_are_left_out_whatever_the_number_of_workers(bad, tmp_path):
     assert sets[0] == sets[1] == sets[2]
     assert list(csv.reader(io.StringIO((tmp_path / "out1" / "quarantine.csv").read_text()))) == [
         ["key", "file", "reason"],
-        ["./=1+2,x", "./=1+2,x.jpg", "the attribute file does not name it"],
+        ["_1_2_x", "./=1+2,x.jpg", "the attribute file does not name it"],
         ["person0_night_000001", "person0/night/000001.jpg", "is not a JPEG but a GIF image; convert it to JPEG"],
         ["person1_day_000002", "person1/day/000002.jpg", "is empty; replace the file or remove its row"],
         ["person2_night_000003", "person2/night/000003.jpg", "no such image; the attribute file names it"],
@@ -190,7 +190,10 @@ def test_it_goes_on_with_the_shards_that_are_still_right(source, packed, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--key-column", "foto"], "error: --key-column: {table} has no column 'foto'; did you mean 'photo'?\n"),
+        (
+            ["--key-column", "foto"],
+            "error: --key-column: {table} has no column 'foto'; did you mean 'photo'?\n",
+        ),
         (["--columns", "Bold"], "error: --columns: {table} has no column 'Bold'; did you mean 'Bald'?\n"),
         (["--columns", "photo"], "error: --columns: 'photo' is the column of image files of {table}; leave it out\n"),
     ],

@@ -18,7 +18,7 @@ def work(tmp_path_factory) -> Work:
     folder = tmp_path_factory.mktemp("loader")
     faces = write_celeba(folder / "faces", NUM_IMAGES)
     (folder / "partition.txt").write_text("".join(f"{number + 1:06d}.jpg 0\n" for number in range(NUM_IMAGES)))
-    shards = pack(faces, folder / "shards", partition=str(folder / "partition.txt"), shards=2)
+    shards = pack(faces, folder / "shards", partition=(str(folder / "partition.txt"),), shards=2)
     return Work(
         faces=str(faces),
         shards=str(shards),
