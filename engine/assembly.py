@@ -32,7 +32,7 @@ from engine.pipeline.loader import Loader
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place, Plan
 from engine.pipeline.selection import shard_sizes
-from engine.run_facts import identity
+from engine.run_facts import identity, identity_without_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +119,14 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     )
 
 
+def known_identity(config: Config, accelerator: Accelerator, data: Data) -> dict[str, str]:
+    """Return what of a run's identity is known before its model is built."""
+    return identity_without_model(config, fingerprint(_plan(config, accelerator, data, "train")), _features_in_words(config, data))
+
+
 def _identity(config: Config, accelerator: Accelerator, data: Data, module: MultitaskModel) -> dict[str, str]:
     """Return the run's identity; refuse to go on with a run of another one."""
-    batches = fingerprint(_plan(config, accelerator, data, "train"))
-    known = identity(config, batches, module, accelerator.num_processes, features=_features_in_words(config, data))
+    known = identity(config, known_identity(config, accelerator, data), module, accelerator.num_processes)
     newest = latest_checkpoint(config.run.dir / CHECKPOINTS) if config.run.if_exists == "resume" else None
     if newest is not None:
         check_identity(known, read_checkpoint(newest))

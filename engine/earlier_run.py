@@ -5,7 +5,8 @@ from pathlib import Path
 
 from engine.command_line import parse
 from engine.config import Config
-from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint
+from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint
+from engine.loop.state import check_identity
 from engine.report.journal import resume_history
 from engine.run_folder import CONFIG_FILE
 from shards.errors import CheckpointError, ConfigurationError
@@ -25,19 +26,26 @@ _FREE = {
 """Settings that may differ between the two halves of a run."""
 
 
-def is_finished(config: Config) -> bool:
+def is_finished(config: Config, identity: dict[str, str]) -> bool:
     """Return whether the run to be resumed has reached its end.
 
+    Args:
+        config: The run that is asked for.
+        identity: What is known of it before its model is built.
+
     Raises:
-        CheckpointError: It has, with other settings than those asked for.
+        CheckpointError: It has, with other settings or data than those asked for.
         DataError: Its records are damaged.
     """
     if config.run.if_exists != "resume" or resume_history(config.run.dir).status != "finished":
         return False
-    if differing := _differences(config):
+    newest = latest_checkpoint(config.run.dir / CHECKPOINTS)
+    if newest is not None:
+        check_identity(identity, read_checkpoint(newest), only=identity)
+    elif differing := _differences(config):
         raise CheckpointError(
-            f"run.dir {config.run.dir}: its run is finished, with other settings: {differing}; name another folder, or train it anew with "
-            "--run.if_exists replace"
+            f"run.dir {config.run.dir}: its run is finished and its checkpoints are gone, and it had other settings: {differing}; "
+            "name another folder, or train it anew with --run.if_exists replace"
         )
     return True
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import torch
 from accelerate import Accelerator
 
-from engine.assembly import Shared, build_order, build_parts
+from engine.assembly import Shared, build_order, build_parts, known_identity
 from engine.command_line import to_yaml
 from engine.config import Config
 from engine.data import Data, open_data
@@ -40,23 +40,24 @@ def run(config: Config, shared: Shared | None = None) -> bool:
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     accelerator = _accelerator(config)
-    # Every rank looks before any of them writes.
-    finished, begins_anew = is_finished(config), what_begins_anew(config)
-    accelerator.wait_for_everyone()
+    data = open_data(config.data)
+    _check(config, data, accelerator)
+    with lost_ranks_told(accelerator):
+        finished = _is_finished(config, accelerator, data)
     if finished:
         if accelerator.is_main_process and config.report.console != "quiet":
             print(one_line(f"run.dir {config.run.dir}: the run is finished; nothing to do"))
         accelerator.end_training()
         return False
-    data = open_data(config.data)
-    _check(config, data, accelerator)
     with lost_ranks_told(accelerator):
-        came_late = _train(config, accelerator, data, shared or Shared(), started, begins_anew)
+        came_late = _train(config, accelerator, data, shared or Shared(), started)
     accelerator.end_training()
     return came_late
 
 
-def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str, begins_anew: str | None) -> bool:
+def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared, started: str) -> bool:
+    # Every rank looks before any of them writes.
+    begins_anew = what_begins_anew(config)
     if accelerator.is_main_process:
         # Features may take hours: what can be known before is told before.
         check_folder(config.run.dir, config.run.if_exists)
@@ -78,6 +79,20 @@ def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared,
                 reporter.print(warning)
         emit(run_record(parts, trainer, data, started))
         return trainer.fit()
+
+
+def _is_finished(config: Config, accelerator: Accelerator, data: Data) -> bool:
+    """Return whether there is nothing left to do, on all ranks alike."""
+    own = is_finished(config, known_identity(config, accelerator, data))
+    found = accelerator.gather(torch.tensor([own], device=accelerator.device)).tolist()
+    other = next((rank for rank, finished in enumerate(found) if finished != found[0]), None)
+    if other is not None:
+        first, its = ("finished" if finished else "not finished" for finished in (found[0], found[other]))
+        raise ConfigurationError(
+            f"run.dir {config.run.dir}: process 0 finds its run {first}, and process {other} {its}; "
+            "name a folder that all processes have in common"
+        )
+    return own
 
 
 def _ignore(_record: Record) -> None:

@@ -21,6 +21,8 @@ from shards.version import tool_version
 
 _LIBRARIES = ("torch", "torchvision", "accelerate", "numpy")
 
+_MICRO_BATCH = "train.micro_batch_size"
+
 # Settings that may differ between the two halves of a resumed run, because they do not decide its result, or the batches tell of them.
 _FREE_SETTINGS = (
     "run.dir",
@@ -34,7 +36,7 @@ _FREE_SETTINGS = (
     "scheduler.weights_of",
     "features.dir",
     "features.dtype",
-    "train.micro_batch_size",
+    _MICRO_BATCH,
     "train.checkpoint_every",
     "report.console",
     "report.every",
@@ -42,26 +44,34 @@ _FREE_SETTINGS = (
 )
 
 
-def identity(config: Config, batches: dict[str, str], module: MultitaskModel, world_size: int, *, features: str) -> dict[str, str]:
+def identity(config: Config, known: dict[str, str], module: MultitaskModel, world_size: int) -> dict[str, str]:
     """Return everything that decides a run's result, name -> value in words; a checkpoint of another identity is refused.
 
     Args:
         config: The resolved configuration.
-        batches: Fingerprint of the training loader, which tells of the sections `pipeline` and `augment` too.
+        known: What is known before the model is built; see `identity_without_model`.
         module: The model with its initial weights.
         world_size: Number of ranks.
+    """
+    known = dict(known)
+    if module.depends_on_batch_split():
+        # Batch statistics and dropout see what one forward pass sees.
+        known |= {_MICRO_BATCH: str(config.train.micro_batch_size), "number of processes": str(world_size)}
+    # Frozen weights are not in a checkpoint, but must be the same.
+    return known | {"frozen weights": module.trunk.frozen_digest()}
+
+
+def identity_without_model(config: Config, batches: dict[str, str], features: str) -> dict[str, str]:
+    """Return the part of a run's identity that is known before its model is built.
+
+    Args:
+        config: The resolved configuration.
+        batches: Fingerprint of the training loader, which tells of the sections `pipeline` and `augment` too.
         features: Where what the frozen trunk sees comes from.
     """
     sections = {name: keys for name, keys in dataclasses.asdict(config).items() if name not in ("pipeline", "augment")}
     settings = {f"{section}.{key}": str(value) for section, keys in sections.items() for key, value in keys.items()}
-    free = set(_FREE_SETTINGS)
-    if module.depends_on_batch_split():
-        # Batch statistics and dropout see what one forward pass sees.
-        free -= {"train.micro_batch_size"}
-        settings["number of processes"] = str(world_size)
-    # Frozen weights are not in a checkpoint, but must be the same.
-    frozen = {"frozen weights": module.trunk.frozen_digest(), "features": features}
-    return {name: value for name, value in settings.items() if name not in free} | batches | frozen
+    return {name: value for name, value in settings.items() if name not in _FREE_SETTINGS} | batches | {"features": features}
 
 
 def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:

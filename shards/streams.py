@@ -21,9 +21,14 @@ def outlast_readers() -> None:
         if stream is None:
             _occupy(descriptor)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (for the life of the process)
-        elif stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper) and not isinstance(stream.buffer, _Buffer):
+        elif (
+            stream is getattr(sys, f"__{name}__")
+            and isinstance(stream, io.TextIOWrapper)
+            and not isinstance(stream.buffer, _Buffer | _Lasting)
+        ):
             _flush(stream)
-            buffer = _Buffer(_Lasting(descriptor))
+            # Unbuffered stays unbuffered: each word is out before a crash.
+            buffer: Any = _Lasting(descriptor) if stream.write_through else _Buffer(_Lasting(descriptor))
             # Replaced under both names: the interpreter flushes the second at its end.
             lasting = io.TextIOWrapper(
                 buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
@@ -44,14 +49,16 @@ class _Lasting(io.RawIOBase):
 
     def write(self, data: Any) -> int:  # noqa: ANN401 (anything with bytes in it)
         """Write bytes; after the reader has gone, into nothing."""
-        content = memoryview(data)
-        try:
-            return os.write(self._descriptor, content)
-        except OSError as error:
-            if error.errno not in _GONE:
-                raise
-            _redirect(self._descriptor)
-            return content.nbytes
+        content = memoryview(data).cast("B")
+        done = 0
+        while done < len(content):
+            try:
+                done += os.write(self._descriptor, content[done:])
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
+                _redirect(self._descriptor)
+        return done
 
     def writable(self) -> bool:
         """Return True."""

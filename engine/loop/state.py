@@ -1,5 +1,6 @@
 """What a checkpoint of a training run holds, and how a run goes on from it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import torch
@@ -96,10 +97,11 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
     return Position(epoch=state["epoch"], step=state["step"])
 
 
-def check_identity(identity: dict[str, str], snapshot: Snapshot) -> None:
-    """Raise a CheckpointError that names each difference if a snapshot belongs to another run."""
+def check_identity(identity: dict[str, str], snapshot: Snapshot, *, only: Container[str] | None = None) -> None:
+    """Raise a CheckpointError that names each difference if a snapshot belongs to another run; look at some names `only` if wished."""
     problem = "checkpoint belongs to another run"
-    check_fingerprint(identity, snapshot.state["identity"], problem, "restore the setting, or use another run.dir")
+    saved = {name: value for name, value in snapshot.state["identity"].items() if only is None or name in only}
+    check_fingerprint(identity, saved, problem, "restore the setting, or use another run.dir")
 
 
 def check_same_position(parts: Parts, position: Position) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.run_folder import check_folder, own_folder
 from shards.errors import ConfigurationError
-from tests.integration.conftest import flags, records, results
+from tests.integration.conftest import flags, forget_end, records, results
 from tests.launch import wait_for
 
 LONG = {"train__epochs": 200, "report__every": 1, "report__console": "quiet"}
@@ -46,8 +46,15 @@ engine.train.main()
 """
 
 
-@pytest.mark.parametrize("num_checkpoints", [0, 1])
-def test_ranks_that_do_not_see_one_folder_are_refused(shards, tmp_path, nursery, num_checkpoints):
+@pytest.mark.parametrize(
+    ("num_checkpoints", "ended", "complaint"),
+    [
+        (0, False, "process 0 goes on after 2 epochs, and process 1 after 0 steps"),
+        (1, False, "process 0 goes on after 2 epochs, and process 1 after 1 epoch"),
+        (1, True, "process 0 finds its run finished, and process 1 not finished"),
+    ],
+)
+def test_ranks_that_do_not_see_one_folder_are_refused(shards, tmp_path, nursery, num_checkpoints, ended, complaint):
     """Rank 1 has another working folder, and so another `run.dir`: without a checkpoint, or with an older one."""
     for rank in "01":
         (tmp_path / rank).mkdir()
@@ -61,14 +68,12 @@ def test_ranks_that_do_not_see_one_folder_are_refused(shards, tmp_path, nursery,
     checkpoints.mkdir(parents=True)
     for path in sorted((tmp_path / "0" / "run" / "checkpoints").iterdir())[:num_checkpoints]:
         shutil.copytree(path, checkpoints / path.name)
+    if not ended:
+        forget_end(tmp_path / "0" / "run")
     again = flags(shards, "run", run__if_exists="resume", **options)
     ends = [child.finish(120) for child in nursery.start_two(again, program)]
     assert [code for code, _, _ in ends] == [2, 2], ends
-    done = ["0 steps", "1 epoch"][num_checkpoints]
-    assert ends[0][2] == (
-        f"error: run.dir run: process 0 goes on after 2 epochs, and process 1 after {done}; "
-        "name a folder that all processes have in common\n"
-    )
+    assert ends[0][2] == f"error: run.dir run: {complaint}; name a folder that all processes have in common\n"
     assert results(records(tmp_path / "0" / "run")) == whole
 
 

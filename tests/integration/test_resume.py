@@ -36,9 +36,11 @@ def test_a_finished_run_is_never_trained_over(shards, finished, capsys, checkpoi
     capsys.readouterr()
     resume(shards, finished)
     assert capsys.readouterr().out == f"run.dir {finished}: the run is finished; nothing to do\n"
-    with pytest.raises(
-        CheckpointError, match=r"its run is finished, with other settings: optimizer.lr was 0.01, is 0.5; name another folder"
-    ):
+    told = {
+        "kept": "the checkpoint belongs to another run: optimizer.lr was 0.01, is 0.5; restore the setting, or use another run.dir",
+        "deleted": "its run is finished and its checkpoints are gone, and it had other settings: optimizer.lr was 0.01, is 0.5; name",
+    }
+    with pytest.raises(CheckpointError, match=told[checkpoints]):
         resume(shards, finished, optimizer__lr=0.5)
     assert files(finished) == before
 

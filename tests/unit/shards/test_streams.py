@@ -62,3 +62,15 @@ def test_what_is_read_arrives_whole():
     done = subprocess.run([sys.executable, "-c", PROGRAM, os.devnull], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines() == [f"line {number}" for number in range(2000)]
     assert done.stderr.splitlines() == [f"notice {number}" for number in range(2000)]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_crash_loses_nothing_that_was_out_before(unbuffered):
+    """A line of standard error is out at once; of standard output too if Python was told to buffer nothing."""
+    program = (
+        "import os, sys; from shards.streams import outlast_readers; outlast_readers(); "
+        "print('told', file=sys.stderr); print('begun', end=''); os._exit(9)"
+    )
+    command, environment = [sys.executable, "-c", program], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (9, "told\n", "begun" if unbuffered else "")
