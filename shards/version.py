@@ -1,6 +1,5 @@
 """The version of this software."""
 
-import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -10,5 +9,7 @@ def tool_version() -> str:
     try:
         return version("dropstream")
     except PackageNotFoundError:
+        import tomllib
+
         project = Path(__file__).parents[1] / "pyproject.toml"
         return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.annotations import Partition
+from shards.annotations import SPLITS, Partition
 from shards.errors import DataError
 from shards.labels.annotation_file import is_parquet, open_table
 from shards.labels.cells import SPLIT_CELLS, SPLIT_WORDS, canonical, flag_cells
@@ -47,7 +47,10 @@ def read_partition(path: Path, *, name: str | None = None, means: Means | None =
         files = _renamed(table, files, numbers)
         notes = (*notes, f"{name}: is CUB's, 1 is training and 0 is test; {_CUB_IMAGES} beside it names the images")
     elif columns.attributes[0].cells is SPLIT_CELLS:
-        notes = (*notes, *_odd_codes(name, table.header[columns.attributes[0].position], _cells_of(table, columns)))
+        column = table.header[columns.attributes[0].position]
+        # Where all three splits occur, only a column of folds is odd; then nothing is read twice.
+        if column.lower() in _FOLDS or len(np.unique(codes)) < len(SPLITS):
+            notes = (*notes, *_odd_codes(name, column, _cells_of(table, columns)))
     return Partition(files=files, codes=codes, notes=notes)
 
 

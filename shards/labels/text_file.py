@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from shards.errors import DataError
 
@@ -30,10 +31,13 @@ class TextFile:
         """
         number = 0
         try:
-            for number, line in enumerate(self._lines(), start=1):
-                if len(line) >= _MAX_LINE_BYTES:
-                    raise DataError(f"{self.name}, line {number}: is longer than 1 MiB; this is no annotation file")
-                yield line if isinstance(line, str) else line.decode()
+            with self.path.open("rb") as file:
+                text = _as_text(file)
+                read, end = (file.readline, b"") if text is None else (text.readline, "")
+                for number, line in enumerate(iter(partial(read, _MAX_LINE_BYTES), end), start=1):
+                    if len(line) >= _MAX_LINE_BYTES:
+                        raise DataError(f"{self.name}, line {number}: is longer than 1 MiB; this is no annotation file")
+                    yield line if isinstance(line, str) else line.decode()
         except UnicodeError as error:
             raise DataError(f"{self.name}, line {max(number, 1)}: is not UTF-8 text; convert the file") from error
         except OSError as error:
@@ -44,15 +48,14 @@ class TextFile:
         if any(line.strip() for line in lines):
             raise DataError(f"{self.name}, line {number}: is blank, and more rows follow; remove the line")
 
-    def _lines(self) -> Iterator[str | bytes]:
-        with self.path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-            file.seek(0)
-            is_utf_16 = head.startswith(_UTF_16_MARKS)
-            if is_utf_16 or (b"\r" in head and b"\n" not in head):
-                # Carriage returns alone end lines, as on old Macs; Python's text mode knows every kind of end.
-                text = io.TextIOWrapper(file, "utf-16" if is_utf_16 else "utf-8-sig", newline="")
-                yield from iter(partial(text.readline, _MAX_LINE_BYTES), "")
-                return
-            file.seek(len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0)
-            yield from iter(partial(file.readline, _MAX_LINE_BYTES), b"")
+
+def _as_text(file: BinaryIO) -> io.TextIOWrapper | None:
+    """Return what reads text whose lines are not found by looking for line feeds; seek to the first line of other text."""
+    head = file.read(_HEAD_BYTES)
+    is_utf_16 = head.startswith(_UTF_16_MARKS)
+    if is_utf_16 or (b"\r" in head and b"\n" not in head):
+        file.seek(0)
+        # Carriage returns alone end lines, as on old Macs; Python's text mode knows every kind of end.
+        return io.TextIOWrapper(file, "utf-16" if is_utf_16 else "utf-8-sig", newline="")
+    file.seek(len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0)
+    return None

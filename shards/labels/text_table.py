@@ -8,7 +8,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 
 from shards.errors import DataError
@@ -16,7 +16,8 @@ from shards.labels.columns import plain_cells_of, wrong_cell
 from shards.labels.table import HEAD_ROWS, Chunk, Columns
 from shards.labels.text_file import TextFile
 
-_ROWS_PER_CHUNK = 4096
+_ROWS_PER_CHUNK = 256
+"""Python's collector of garbage begins to look through rows when more of them are held at once."""
 _MAX_DIGITS = 12
 _BLANKS = ""
 """The separator of rows that any run of blanks separates."""
@@ -80,9 +81,7 @@ class TextTable:
         for row in islice(self._records(), int(self.has_header), None):
             num_rows += 1
             yield row
-        announced = self._layout.announced
-        if announced is not None and 0 < num_rows != announced:
-            raise DataError(f"{self.name}: line 1 announces {announced} images, the file has {num_rows} rows; get a whole copy")
+        self._check_announced(num_rows)
 
     def where(self, row: int) -> str:
         """Return what messages call a row."""
@@ -94,25 +93,24 @@ class TextTable:
         Raises:
             DataError: A row is not as the table wants it.
         """
-        key, codes_of = columns.key, _encoder(columns)
-        files: list[str] = []
-        codes = bytearray()
-        texts: tuple[list[str], ...] = tuple([] for _ in columns.texts)
-        for number, row in enumerate(self.rows()):
-            if len(row) != self.num_cells:
-                raise self._wrong_length(number, row)
-            files.append(row[key])
+        records, codes_of = islice(self._records(), int(self.has_header), None), _encoder(columns)
+        num_rows = 0
+        # Many rows at once: what is done to each alone costs more than what is done to all of them.
+        while rows := list(islice(records, _ROWS_PER_CHUNK)):
+            if {*map(len, rows)} != {self.num_cells}:
+                raise self._first_error(num_rows, rows, columns)
             try:
-                codes.extend(codes_of(row))
+                codes = bytes(codes_of(rows))
             except KeyError as error:
-                raise self._wrong_cell(number, row, columns) from error
-            for text, place in zip(texts, columns.texts, strict=True):
-                text.append(row[place])
-            if len(files) == _ROWS_PER_CHUNK:
-                yield Chunk(files, codes, texts)
-                files, codes, texts = [], bytearray(), tuple([] for _ in columns.texts)
-        if files:
-            yield Chunk(files, codes, texts)
+                raise self._first_error(num_rows, rows, columns) from error
+            yield Chunk([row[columns.key] for row in rows], codes, tuple([row[place] for row in rows] for place in columns.texts))
+            num_rows += len(rows)
+        self._check_announced(num_rows)
+
+    def _check_announced(self, num_rows: int) -> None:
+        announced = self._layout.announced
+        if announced is not None and 0 < num_rows != announced:
+            raise DataError(f"{self.name}: line 1 announces {announced} images, the file has {num_rows} rows; get a whole copy")
 
     def _names(self, first: Sequence[str], second: Sequence[str]) -> Sequence[str]:
         """Return the header's names; DeepFashion keeps those of its attributes in a file of their own."""
@@ -173,6 +171,15 @@ class TextTable:
             pass
         return skipped + reader.line_num + 1
 
+    def _first_error(self, first_row: int, rows: Sequence[Sequence[str]], columns: Columns) -> DataError:
+        """Return what is wrong with the first of these rows that is."""
+        for number, row in enumerate(rows, first_row):
+            if len(row) != self.num_cells:
+                return self._wrong_length(number, row)
+            if not all(attribute.cells.allow(row[attribute.position]) for attribute in columns.attributes):
+                return self._wrong_cell(number, row, columns)
+        raise AssertionError("no row is wrong")
+
     def _wrong_length(self, number: int, row: Sequence[str]) -> DataError:
         values = f"{self.num_cells - 1} {'value' if self.num_cells == 2 else 'values'}"
         return DataError(f"{self.name}, {self.where(number)}: expected a file name and {values}, got {len(row) - 1}")
@@ -192,14 +199,14 @@ def _names_images(header: Sequence[str], row: Sequence[str]) -> bool:
     return begins and (len(header) == len(row) or len(header) == 2)
 
 
-def _encoder(columns: Columns) -> Callable[[list[str]], Iterator[int]]:
-    """Return what gives a row's codes."""
+def _encoder(columns: Columns) -> Callable[[list[list[str]]], Iterator[int]]:
+    """Return what gives the codes of rows, one after the other."""
     cells, places = plain_cells_of(columns), [attribute.position for attribute in columns.attributes]
     if cells is None:
         pairs = [(attribute.cells, attribute.position) for attribute in columns.attributes]
-        return lambda row: (its[row[place]] for its, place in pairs)
+        return lambda rows: (its[row[place]] for row in rows for its, place in pairs)
     pick, code_of = _picker(places), cells.__getitem__
-    return lambda row: map(code_of, pick(row))
+    return lambda rows: map(code_of, chain.from_iterable(map(pick, rows)))
 
 
 def _picker(places: Sequence[int]) -> Callable[[list[str]], Sequence[str]]:

@@ -13,7 +13,6 @@ from shards.packing.finished import describe_finished
 from shards.packing.job import Advance, PackedShard, ShardJob
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan, plan_shards
-from shards.packing.preview import preview
 from shards.packing.progress import Progress
 from shards.packing.runner import local, pool
 from shards.packing.source import Source, absolute, read_source
@@ -36,6 +35,9 @@ def make_shards(options: PackOptions) -> None:
         Interrupted: A signal stopped it; the same command goes on where it was.
     """
     if options.dry_run:
+        # Not above: packing needs nothing of it.
+        from shards.packing.preview import preview
+
         preview(options)
         return
     started = time.perf_counter()

@@ -93,6 +93,7 @@ def test_chunks_hold_the_chosen_cells(table, positions, labels):
     cells = label_cells()
     columns = Columns(key=0, attributes=tuple(Attribute(f"A{position}", position, cells) for position in positions), texts=(0,))
     chunks = list(read.chunks(columns))
-    assert [len(chunk.files) for chunk in chunks] == [4096, 904]
+    assert len(chunks) > 1
+    assert sum(len(chunk.files) for chunk in chunks) == 5000
     assert all(chunk.codes == bytes(labels) * len(chunk.files) for chunk in chunks)
     assert all(chunk.texts == (chunk.files,) for chunk in chunks)
