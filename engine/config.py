@@ -209,7 +209,8 @@ class ModelConfig:
     trunk: Trunk = "vgg16"
     """Any VGG of torchvision."""
     weights: str = "IMAGENET1K_V1"
-    """Name of torchvision's weights (downloaded once), a local .pth or .safetensors file with torchvision's keys, or `none`: drawn."""
+    """Name of torchvision's weights (downloaded once), `none` (drawn), or a .pth or .safetensors file with torchvision's names: inside of a
+    checkpoint, of DataParallel, compiled, with another number of classes, without the layers that no task reads."""
     weights_seed: int | None = None
     """Seed of a trunk that is drawn; `None` means `run.seed`. Runs of several seeds share one random trunk with it."""
     train_from: str = "heads"

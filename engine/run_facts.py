@@ -76,6 +76,7 @@ def identity_without_model(config: Config, batches: dict[str, str], features: st
 
 def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
     """Yield what the user should know before the run starts, a line each."""
+    yield from parts.module.trunk.notes
     for task, rate in zip(parts.module.tasks, tasks.positive_rates(), strict=True):
         if rate is None or rate in (0.0, 1.0):
             yield f"warning: task {task} has {'no label' if rate is None else 'one class only'} in the training split; it cannot be learnt"

@@ -10,7 +10,7 @@ from engine.chance import torch_seed
 from engine.config import ModelConfig
 from engine.model.readout import TaskReadout
 from engine.model.trunk import StagedTrunk
-from engine.model.weights import draw_weights, load_vgg
+from engine.model.weights import draw_weights, empty_vgg, find_weights, load_weights
 from shards.errors import ConfigurationError, did_you_mean
 
 
@@ -90,12 +90,17 @@ def build_trunk(config: ModelConfig, tasks: Sequence[str], seed: int) -> StagedT
             if name not in tasks:
                 raise ConfigurationError(f"model.{key} names {name!r}, which is no task of the run{did_you_mean(name, tasks)}")
     taps = {config.task_taps.get(task, config.tap) for task in tasks}
-    trunk = StagedTrunk(load_vgg(config), taps=taps, train_from=config.train_from, grid=config.tap_grid)
+    weights = find_weights(config)
+    vgg = empty_vgg(config, weights)
+    trunk = StagedTrunk(vgg, taps=taps, train_from=config.train_from, grid=config.tap_grid)
     if config.tap_grid != 1 and not any(trunk.is_map(tap) for tap in taps):
         raise ConfigurationError(f"model.tap_grid {config.tap_grid} has no effect: no task reads a convolutional stage; leave it out")
-    if config.weights == "none":
+    if weights is None:
         chosen = seed if config.weights_seed is None else config.weights_seed
         draw_weights(trunk, torch.Generator().manual_seed(torch_seed(chosen, "trunk")))
+    else:
+        load_weights(vgg, trunk, weights, config.trunk)
+        trunk.notes = weights.notes
     return trunk
 
 

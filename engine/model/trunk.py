@@ -54,6 +54,8 @@ class StagedTrunk(nn.Module):
             self._num_frozen = built.index(train_from)
         self.stages = nn.ModuleDict({name: stages[name] for name in built})
         self._grid = grid
+        self.notes: tuple[str, ...] = ()
+        """What was guessed when its weights were read, in words."""
         self._digests: dict[int, str] = {}
         for module in list(self.stages.values())[: self._num_frozen]:
             module.requires_grad_(requires_grad=False)

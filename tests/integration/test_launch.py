@@ -95,7 +95,7 @@ def test_a_signal_stops_with_75_and_the_resumed_run_is_the_same(shards, tmp_path
         ({"data__shards": "nowhere"}, 3, "error: nowhere: is not a data set (no manifest.json); make one with tools/make_shards"),
         ({"data__tasks": "Yuong"}, 2, "error: data.tasks: the data set has no attribute 'Yuong'; did you mean 'Young'?"),
         ({"train__epoch": 3}, 2, "error: unknown option '--train.epoch'; did you mean 'train.epochs'?"),
-        ({"model__weights": "weights.pth"}, 4, "weights.pth: cannot be read as .pth"),
+        ({"model__weights": "weights.pth"}, 4, "weights.pth: is no file of weights; it begins with b'no weights'"),
     ],
 )
 def test_errors_are_one_line_with_the_documented_code(shards, tmp_path, options, code, message):

@@ -150,6 +150,6 @@ def test_a_hostile_or_damaged_weight_file_is_refused_and_runs_nothing(tmp_path):
             model(weights=str(tmp_path / name))
     for name in ("cut.pth", "cut.safetensors"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 not weights")
-        with pytest.raises(CheckpointError, match=f"{name}: cannot be read"):
+        with pytest.raises(CheckpointError, match=f"{name}: is damaged"):
             model(weights=str(tmp_path / name))
     assert not canary.exists()

@@ -93,11 +93,12 @@ def test_heads_follow_the_runs_seed_and_not_the_trunks():
     assert not same(heads(1, 5), heads(2, 5))
 
 
-def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch):
+def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch, tmp_path):
     def unreachable(*_, **__):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(torchvision.models, "vgg11", unreachable)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
     config = ModelConfig(trunk="vgg11", tap="conv1_1")
     with pytest.raises(CheckpointError, match=r"model.weights IMAGENET1K_V1 for vgg11: cannot be downloaded .*get the file elsewhere"):
         build_trunk(config, TASKS, 0)
