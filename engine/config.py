@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from shards.cores import cpu_quota
 from shards.errors import ConfigurationError
 from shards.storage.folder import is_url
 
@@ -164,7 +165,9 @@ class PipelineConfig:
         processes, cores = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), len(os.sched_getaffinity(0))
         # A scheduler may have given each process its own cores already.
         bound = cores * processes <= (os.cpu_count() or 1)
-        return self.threads or max(1, cores if bound else cores // processes)
+        share, quota = cores if bound else cores // processes, cpu_quota()
+        # All processes of a container have its quota together.
+        return self.threads or max(1, share if quota is None else min(share, quota // processes))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

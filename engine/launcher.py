@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 
 from engine.config import Config
+from shards.cores import cpu_quota
 from shards.errors import ConfigurationError
 
 _RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -44,6 +45,16 @@ def start_accelerator(config: Config) -> Accelerator:
             "accelerate launch --multi_gpu"
         )
     return accelerator
+
+
+def limit_threads() -> None:
+    """Let torch compute with no more threads than a container's quota pays for, unless the user says how many.
+
+    More of them wait for each other while the kernel makes the container pause.
+    """
+    quota, processes = cpu_quota(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if quota is not None and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), max(1, quota // processes)))
 
 
 def check_environment(config: Config, environment: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from engine.config import Config
 from engine.data import Data, open_data
 from engine.earlier_run import is_finished, what_begins_anew
 from engine.gpu_driver import check_driver, uses_cpu
-from engine.launcher import start_accelerator
+from engine.launcher import limit_threads, start_accelerator
 from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.trainer import Trainer
 from engine.records import Record
@@ -101,6 +101,7 @@ def _ignore(_record: Record) -> None:
 
 def _accelerator(config: Config) -> Accelerator:
     check_driver()
+    limit_threads()
     # Repeating a run exactly matters more than cuDNN's fastest algorithm, which is chosen by timing and may sum in any order.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -1,12 +1,12 @@
 """Who packs in `tools/benchmark pack`, and how well each of them did."""
 
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.benchmark.trial import Trial
+from shards.cores import usable_cores
 
 _SHARD_WRITER = "ShardWriter"
 
@@ -57,7 +57,7 @@ class Score:
 
 def contenders() -> tuple[Contender, ...]:
     """Return them in the order of their turns: ShardWriter, each check with one worker, then with one per core where there are several."""
-    counts = sorted({1, len(os.sched_getaffinity(0))})
+    counts = sorted({1, usable_cores()})
     return (
         Contender(writer=_SHARD_WRITER, workers=1),
         *(Contender(writer=check, workers=workers) for workers in counts for check in ("header", "decode")),

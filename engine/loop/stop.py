@@ -1,5 +1,8 @@
 """Stopping at a signal, at a step's end, on all ranks alike."""
 
+import os
+import threading
+import time
 from contextlib import ExitStack
 from types import FrameType
 
@@ -7,10 +10,21 @@ import torch
 from accelerate import Accelerator
 from torch import distributed
 
+from engine.pipeline.loader import Loader
 from shards.signals import handled
 
 _STEPS_BETWEEN_LOOKS = 10
 """Steps between two questions to the other ranks; an answer is read as many steps after its question, so that no step waits for it."""
+
+
+_PATIENCE_ALONE = 3.0
+"""Seconds after which a run that was asked to stop no longer waits for a batch."""
+_PATIENCE_WITH_OTHERS = 20.0
+"""The same with several ranks, where only a step's end that all reach can have a checkpoint. Launchers and schedulers kill after 30 s."""
+
+
+class WaitedTooLong(BaseException):
+    """A signal has come, and the batch that would end the step does not."""
 
 
 class StopRequest:
@@ -27,6 +41,9 @@ class StopRequest:
         """
         self._accelerator = accelerator
         self._received = False
+        self._patience = _PATIENCE_ALONE if accelerator.num_processes == 1 else _PATIENCE_WITH_OTHERS
+        self._reminded = False
+        self._closed = threading.Event()
         self._held = ExitStack()
         self._steps = 0
         self._question: tuple[distributed.Work, torch.Tensor] | None = None
@@ -41,6 +58,7 @@ class StopRequest:
 
     def __exit__(self, *_: object) -> None:
         """Give the signals back."""
+        self._closed.set()
         self._held.close()
 
     @property
@@ -75,5 +93,16 @@ class StopRequest:
         self._question = None if work is None else (work, answer)
         return said
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self._received = True
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if not self._received:
+            self._received = True
+            threading.Thread(target=self._remind, args=(number,), daemon=True).start()
+        since, reminded, self._reminded = Loader.waiting_since, self._reminded, False
+        if reminded and since is not None and time.monotonic() - since >= self._patience:
+            raise WaitedTooLong
+
+    def _remind(self, number: int) -> None:
+        """Send the signal again, now and then: only its handler can end a wait of the main thread."""
+        while not self._closed.wait(self._patience / 5):
+            self._reminded = True
+            os.kill(os.getpid(), number)

@@ -20,7 +20,7 @@ from engine.loop.predictions import write_predictions
 from engine.loop.skipped import Skipped
 from engine.loop.state import Position, check_same_position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
-from engine.loop.stop import StopRequest
+from engine.loop.stop import StopRequest, WaitedTooLong
 from engine.loop.tally import EpochTally
 from engine.loop.weights_file import write_weights
 from engine.pipeline.loader import Loader
@@ -92,12 +92,15 @@ class Trainer:
 
     def _train(self) -> None:
         with self._stop:
-            with self._loader, self._val_loader or nullcontext():
-                while self.position.epoch < self._parts.config.train.epochs:
-                    self._run_epoch(self.position.epoch)
-            if self._parts.split_sizes["test"]:
-                with self._parts.make_loader("test") as loader:
-                    self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
+            try:
+                with self._loader, self._val_loader or nullcontext():
+                    while self.position.epoch < self._parts.config.train.epochs:
+                        self._run_epoch(self.position.epoch)
+                if self._parts.split_sizes["test"]:
+                    with self._parts.make_loader("test") as loader:
+                        self._evaluate(loader, "test", self._parts.config.train.epochs - 1)
+            except WaitedTooLong:
+                self._end_waiting()
         check_weights(self._parts.module)
         if self._parts.accelerator.is_main_process:
             write_weights(self._parts.run_dir, self._parts.module)
@@ -201,6 +204,18 @@ class Trainer:
         self._emit_end("stopped")
         folder = quote(str(self._parts.run_dir))
         raise Interrupted(f"stopped by a signal after {self.position.in_words()}; go on with --run.dir {folder} --run.if_exists resume")
+
+    def _end_waiting(self) -> NoReturn:
+        """End without the batch that does not come."""
+        if self._parts.accelerator.num_processes == 1:
+            self._end_early()
+        # The others wait for this process, in the middle of a step: no checkpoint can have them all.
+        self._emit_end("stopped")
+        rank, folder = self._parts.accelerator.process_index, quote(str(self._parts.run_dir))
+        raise Interrupted(
+            f"stopped by a signal while process {rank} waited for a batch; go on from the newest checkpoint with --run.dir {folder} "
+            "--run.if_exists resume"
+        )
 
     def _checkpoint(self) -> None:
         self._check_finite(self.position.epoch)

@@ -1,8 +1,9 @@
 """An endless stream of batches that knows where it is."""
 
+import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.batch import Batch
@@ -30,6 +31,9 @@ class Loader:
 
     Nothing runs before the first batch is asked for. After an error the position is what it was: the next call tries the same batch again.
     """
+
+    waiting_since: ClassVar[float | None] = None
+    """When this process began to wait for a batch, in `time.monotonic`'s seconds; None while it does not."""
 
     def __init__(self, plan: Plan, open_stream: OpenStream) -> None:
         """Begin before the first batch of epoch 0.
@@ -63,6 +67,7 @@ class Loader:
         Raises:
             DataError: A sample is damaged; the message names shard and key.
         """
+        Loader.waiting_since = time.monotonic()
         try:
             if self._stream is None:
                 self._stream = self._open_stream(self._plan, self.bad_samples, self._number)
@@ -71,6 +76,8 @@ class Loader:
             # Part of a batch may be gone; only a new stream begins exactly here.
             self.close()
             raise
+        finally:
+            Loader.waiting_since = None
         self._number += 1
         return batch
 

@@ -1,12 +1,15 @@
 """The reference backend: torch's DataLoader with torchvision. Slow and simple; DALI is tested and timed against it."""
 
+import errno
 import itertools
 import math
 import multiprocessing
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +27,11 @@ from engine.pipeline.source import ByteSource
 from shards.errors import DataError, DropstreamError
 
 _UNLIMITED = 2**62
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where torch puts it)
+_OUT_OF_FILES = (
+    "the run has too many files open for pipeline.backend torch, which needs one for each batch "
+    f"(ulimit -n: {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}); raise it, or use pipeline.backend dali"
+)
 _MIDDLE = 128.0
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
 
@@ -64,7 +72,9 @@ class TorchStream:
         )
         self._plan = plan
         self._bad_samples = bad_samples
+        others = set(multiprocessing.active_children())
         self._made: Iterator[_Made | DropstreamError] | None = iter(loader)
+        self._processes = set(multiprocessing.active_children()) - others
 
     def next(self) -> Batch:
         """Return the next batch.
@@ -76,7 +86,9 @@ class TorchStream:
             raise ValueError("the stream is closed")
         try:
             made = next(self._made)
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
+            if _is_out_of_files(error):
+                raise DataError(_OUT_OF_FILES) from error
             raise DataError(f"{self._plan.dataset.folder}: a loading process failed ({str(error).splitlines()[0]})") from error
         if isinstance(made, DropstreamError):
             raise made
@@ -89,7 +101,9 @@ class TorchStream:
         return self._plan.batch(made.part, images.to(memory_format=memory_format), list(made.bad))
 
     def close(self) -> None:
-        """End the processes: they end with their iterator."""
+        """End the processes. By force: one that hangs would be waited for, and none of them has anything to finish."""
+        for process in self._processes:
+            process.kill()
         self._made = None
 
 
@@ -120,7 +134,7 @@ class _Batches(Dataset[_Made | DropstreamError]):
             self._source = ByteSource(self._plan.dataset, check_crc=self._plan.config.check_crc, bad_samples=self._bad)
         part = self._plan.part(number)
         encoded = self._source.read(part.ids, part.num_valid)
-        batch = torch.empty(len(part.ids), 3, *self._plan.size(), dtype=self._plan.dtype())
+        batch = _shared(torch.empty(len(part.ids), 3, *self._plan.size(), dtype=self._plan.dtype()))
         for place, (sample_id, data) in enumerate(zip(part.ids.tolist(), encoded.images, strict=True)):
             try:
                 if place not in encoded.bad:
@@ -133,6 +147,33 @@ class _Batches(Dataset[_Made | DropstreamError]):
         valid = part.ids[: part.num_valid].tolist()
         bad = {place: self._bad.reasons[sample_id] for place, sample_id in enumerate(valid) if sample_id in self._bad}
         return _Made(part=part, images=batch, bad=bad)
+
+
+def _shared(batch: Tensor) -> Tensor:
+    """Move a batch to where the run can read it.
+
+    Here, and not when it is sent: that is done by a thread whose errors nobody hears, and the run would wait for ever.
+
+    Raises:
+        DataError: There is too little room.
+    """
+    try:
+        return batch.share_memory_()
+    except (RuntimeError, OSError) as error:
+        if _is_out_of_files(error):
+            raise DataError(_OUT_OF_FILES) from error
+        room = os.statvfs(_SHARED_MEMORY)
+        total, free = (blocks * room.f_frsize / 2**20 for blocks in (room.f_blocks, room.f_bavail))
+        raise DataError(
+            f"a loading process ran out of shared memory ({_SHARED_MEMORY}: {total:,.0f} MiB, {free:,.0f} MiB of them free; a batch takes "
+            f"{batch.nbytes / 2**20:,.1f} MiB); give it more (docker run --shm-size 8g), lower pipeline.prefetch or pipeline.threads, or "
+            "use pipeline.backend dali"
+        ) from error
+
+
+def _is_out_of_files(error: Exception) -> bool:
+    """Tell what torch and Python say of it: some of it only in words."""
+    return getattr(error, "errno", None) == errno.EMFILE or any(words in str(error) for words in ("Too many open files", "ancillary data"))
 
 
 def _varied(pixels: Tensor, variation: Variation, place: int, size: tuple[int, int] | None) -> Tensor:

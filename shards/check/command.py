@@ -1,6 +1,5 @@
 """`tools/check_shards`: is a packed data set whole? And if what stands beside the tars is not, make it anew."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,6 +22,7 @@ from shards.check.problems import Problem, Problems
 from shards.check.rebuild import rebuild_index
 from shards.check.shard import CheckedShard, ShardCheck, check_shard
 from shards.command import one_line, run
+from shards.cores import usable_cores
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
 from shards.manifest import MANIFEST, Manifest, load_manifest
@@ -39,7 +39,7 @@ class CheckOptions:
     """Folder that tools/make_shards wrote."""
     fast: bool = False
     """Look at sizes, shapes and counts only, which takes a moment; a flipped bit is not seen."""
-    workers: int = len(os.sched_getaffinity(0))
+    workers: int = usable_cores()
     """Processes, each of which checks one shard at a time."""
     rebuild_index: bool = False
     """Make index.npy, labels.npy, keys.npy, wids.json, manifest.json and the *.idx anew from the tars. Images of a tar that is not known to

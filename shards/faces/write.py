@@ -2,7 +2,6 @@
 
 import contextlib
 import multiprocessing
-import os
 import secrets
 import shutil
 import signal
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from shards import command
+from shards.cores import usable_cores
 from shards.errors import ConfigurationError, DataError
 from shards.faces.attributes import NAMES, draw_attributes
 from shards.faces.conflict import SPLITS, Plant, draw_labels, draw_sources, planted_tasks
@@ -136,7 +136,7 @@ def _conflict_texts(options: Options) -> dict[str, str]:
 def _write_images(options: Options, folder: Path) -> Written:
     starts = range(0, options.num_images, _CHUNK)
     chunks = [range(start, min(start + _CHUNK, options.num_images)) for start in starts]
-    workers = min(options.workers or os.cpu_count() or 1, len(chunks))
+    workers = min(options.workers or usable_cores(), len(chunks))
     draw: Draw = draw_sources if options.conflict else draw_attributes
     with _mapped(partial(_write_chunk, options.seed, folder, draw), chunks, workers) as results:
         done = list(track(results, description="drawing", total=len(chunks), disable=not sys.stdout.isatty()))

@@ -1,12 +1,12 @@
 """`tools/make_shards`: annotations and images in; tars, index and manifest out."""
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 
 from shards import command
+from shards.cores import usable_cores
 from shards.errors import Interrupted
 from shards.packing import output
 from shards.packing.finished import describe_finished
@@ -87,7 +87,7 @@ def _runner(options: PackOptions, num_shards: int) -> Callable[[local.Jobs, Adva
 
 
 def _workers(options: PackOptions) -> int:
-    return options.workers or len(os.sched_getaffinity(0))
+    return options.workers or usable_cores()
 
 
 def _job(options: PackOptions, source: Source, plan: ShardPlan) -> ShardJob:

@@ -154,6 +154,17 @@ def test_schedulers_in_yaml_and_flags(tmp_path, lines, flags, expected):
 def test_threads_are_shared_among_the_processes_of_a_machine_of_sixteen_cores(monkeypatch, cores, processes, threads):
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr("engine.config.cpu_quota", lambda: None)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert PipelineConfig().threads_per_process() == threads
+    assert PipelineConfig(threads=3).threads_per_process() == 3
+
+
+@pytest.mark.parametrize(("cores", "quota", "processes", "threads"), [(96, 8, 1, 8), (96, 8, 4, 2), (96, 2, 4, 1), (4, 8, 1, 4)])
+def test_a_containers_quota_is_shared_too(monkeypatch, cores, quota, processes, threads):
+    monkeypatch.setattr("os.cpu_count", lambda: 96)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr("engine.config.cpu_quota", lambda: quota)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     assert PipelineConfig().threads_per_process() == threads
     assert PipelineConfig(threads=3).threads_per_process() == 3

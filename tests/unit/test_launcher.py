@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.command_line import parse
-from engine.launcher import check_environment
+from engine.launcher import check_environment, limit_threads
 from shards.errors import ConfigurationError
 
 RANKS = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
@@ -63,3 +64,21 @@ def test_a_tilde_means_home(words, monkeypatch, tmp_path):
     read = parse(["--config", "~/settings.yaml", *words])
     assert (read.run.dir, read.features.dir, read.data.shards) == (tmp_path / "runs/a", tmp_path / "features", str(tmp_path / "shards"))
     assert parse(["--config=~/settings.yaml", "--run.dir=~"]).run.dir == Path(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("quota", "variables", "threads"),
+    [(None, {}, 7), (3, {}, 3), (9, {}, 7), (4, {"LOCAL_WORLD_SIZE": "2"}, 2), (3, {"OMP_NUM_THREADS": "7"}, 7)],
+)
+def test_torch_computes_with_as_many_threads_as_the_quota_pays_for(monkeypatch, quota, variables, threads):
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("engine.launcher.cpu_quota", lambda: quota)
+    torch.set_num_threads(7)
+    try:
+        limit_threads()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -1,11 +1,11 @@
 """The flags of `tools/benchmark loader`."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from engine.benchmark.loader.contenders import Name
+from shards.cores import usable_cores
 from shards.errors import ConfigurationError
 
 
@@ -62,4 +62,4 @@ class LoaderBenchmark:
 
     def num_threads(self) -> int:
         """Return the threads or worker processes of each contender."""
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or usable_cores()

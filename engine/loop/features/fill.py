@@ -13,7 +13,7 @@ from engine.loop.features.compute import Pass, TapStore
 from engine.loop.features.images import shard_state
 from engine.loop.features.store import BLOCK, FeatureStore
 from engine.loop.features.together import Together
-from engine.loop.stop import StopRequest
+from engine.loop.stop import StopRequest, WaitedTooLong
 from shards.dataset import ShardDataset
 from shards.errors import DataError, Interrupted
 
@@ -67,7 +67,10 @@ def fill(
             missing = _missing(stores, blocks)
             # Every rank looks before any of them writes: they have to agree on who does what.
             together.meet()
-            compute(share(missing, accelerator), look)
+            try:
+                compute(share(missing, accelerator), look)
+            except WaitedTooLong:
+                look()
             together.meet()
             left = _missing(stores, blocks)
             if len(left):

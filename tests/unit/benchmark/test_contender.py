@@ -1,6 +1,5 @@
 """Who packs, and how well they did, by hand."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from engine.benchmark.trial import Trial
     ],
 )
 def test_both_checks_with_one_worker_and_with_one_per_core(monkeypatch, cores, names):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr("engine.benchmark.contender.usable_cores", lambda: cores)
     assert [contender.name for contender in contenders()] == names
 
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 
+from engine.pipeline import torch_stream
 from engine.pipeline.imagenet import STD
 from shards.dataset import ShardDataset
 from shards.errors import DataError
@@ -51,3 +52,20 @@ def test_damage_met_in_another_process_is_told_as_if_it_were_met_here(shards, tm
     loaded = batches(7, copy, backend="torch", on_bad_sample="skip")
     assert [batch.num_skipped for batch in loaded] == [int(30 in batch.ids) for batch in loaded]
     assert sum(batch.num_skipped for batch in loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("unable to allocate shared memory(shm) for file </x>: No space left on device (28)"), "ran out of shared memory"),
+        (OSError(24, "Too many open files"), r"too many files open for pipeline.backend torch, .*ulimit -n: \d+"),
+        (RuntimeError("unable to open shared memory object </x> in read-write mode: Too many open files (24)"), "too many files open"),
+    ],
+)
+def test_what_keeps_a_batch_from_being_shared_is_named(monkeypatch, error, message):
+    def refused(_):
+        raise error
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", refused)
+    with pytest.raises(DataError, match=message):
+        torch_stream._shared(torch.zeros(3))

@@ -1,7 +1,5 @@
 """Flags out of their range are refused in words."""
 
-import os
-
 import pytest
 
 from engine.benchmark.loader.options import LoaderBenchmark
@@ -36,5 +34,5 @@ def test_what_cannot_be_measured_is_an_error(options, message):
 
 
 def test_one_thread_per_core_unless_told_otherwise(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(5)))
+    monkeypatch.setattr("engine.benchmark.loader.options.usable_cores", lambda: 5)
     assert (LoaderBenchmark().num_threads(), LoaderBenchmark(threads=2).num_threads()) == (5, 2)
