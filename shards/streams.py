@@ -29,9 +29,11 @@ def outlast_readers() -> None:
             _flush(stream)
             # Unbuffered stays unbuffered: each word is out before a crash.
             buffer: Any = _Lasting(descriptor) if stream.write_through else _Buffer(_Lasting(descriptor))
+            # What the console cannot show is escaped: a name in another script must not end a command.
+            errors = "backslashreplace" if stream.errors in ("strict", "surrogateescape") else stream.errors
             # Replaced under both names: the interpreter flushes the second at its end.
             lasting = io.TextIOWrapper(
-                buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
+                buffer, stream.encoding, errors, line_buffering=stream.line_buffering, write_through=stream.write_through
             )
             setattr(sys, name, lasting)
             setattr(sys, f"__{name}__", lasting)

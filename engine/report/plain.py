@@ -15,7 +15,7 @@ from engine.report.words import count, number, percent
 from shards.command import one_line
 
 NAME_CELLS = 24
-_ASCII = str.maketrans({"·": "|", "≤": "<", "≥": ">", "…": "~", TIMES: "x", "±": "+-", "−": "-", "Δ": "D", "√": "sqrt "})
+_ASCII = str.maketrans({"·": "|", "…": "~", TIMES: "x", "±": "+-", "−": "-", "Δ": "D", "√": "sqrt "})
 
 
 def header_lines(history: RunHistory) -> list[str]:
@@ -87,13 +87,14 @@ def encodable(line: str, encoding: str | None) -> str:
     r"""Return the line as a stream of that encoding can write it: our own signs as ASCII ones, the rest escaped.
 
     >>> encodable("accuracy 0.9 · ≤ 1 é", "ascii")
-    'accuracy 0.9 | < 1 \\xe9'
+    'accuracy 0.9 | <=1 \\xe9'
     """
     encoding = encoding or "ascii"
     try:
         line.encode(encoding)
     except UnicodeEncodeError:
-        return line.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+        # As wide as before, so that columns stay columns.
+        return line.replace("≤ ", "<=").replace("≥ ", ">=").translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
     return line
 
 

@@ -5,6 +5,7 @@ Neither way leaves half a file under its final name.
 """
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -17,6 +18,8 @@ from shards.files import atomic_write, fsync_folder
 
 SCRATCH = ".dropstream-"
 """How the names of temporary folders begin."""
+
+_IS_UTF8 = sys.getfilesystemencoding().lower().replace("-", "") == "utf8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,16 @@ def open_folder(url: str) -> Folder:
     return UrlFolder(url)
 
 
+def _in_utf8(name: str) -> str:
+    """Return a file's name as UTF-8 has it, which tables are written in, whatever this system's encoding makes of its bytes."""
+    return name if _IS_UTF8 else os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _of_system(name: str) -> str:
+    """Return what the operating system takes for such a name."""
+    return name if _IS_UTF8 else os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
 class UnreadableFileError(DataError):
     """One file of a folder cannot be read; its neighbours may be sound."""
 
@@ -135,13 +148,13 @@ class LocalFolder:
                     continue
                 except OSError as error:
                     raise self._error(name, "cannot be read", error) from error
-                yield FileInfo(name, facts.st_size, str(facts.st_mtime_ns))
+                yield FileInfo(_in_utf8(name), facts.st_size, str(facts.st_mtime_ns))
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
         """Yield the files' contents."""
         for name in names:
             try:
-                with open(f"{self.url}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 (twice as fast as through Path)
+                with open(f"{self.url}/{_of_system(name)}", "rb", buffering=0) as file:  # noqa: PTH123 (twice as fast as through Path)
                     content = file.read()
             except OSError as error:
                 raise UnreadableFileError(f"{self._path / name}: cannot be read ({error.strerror})") from error

@@ -1,21 +1,28 @@
 """Machines with little: shared memory, files, and disks that do not answer."""
 
+import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 from itertools import count
+from pathlib import Path
 
+import numpy as np
 import pytest
+import simplejpeg
 import torch
 from safetensors.torch import load_file
 
 from engine.loop import stop
 from engine.pipeline import read_ahead
 from engine.pipeline.source import ByteSource
-from shards.errors import Interrupted
+from engine.report.outputs import write_text
+from shards.dataset import ShardDataset
+from shards.errors import DataError, Interrupted
 from tests.integration.conftest import flags, records, results, train
-from tests.launch import PLAIN, ROOT, finish, start
+from tests.launch import PLAIN, ROOT, environment, finish, start
 
 # Named here, because `sh -c` in front of it looks like a program of its own.
 TRAIN = [*PLAIN, str(ROOT / "engine" / "train.py")]
@@ -72,3 +79,39 @@ def test_few_files_may_be_open(shards, tmp_path, backend):
     options = {"pipeline__backend": backend, "pipeline__prefetch": 16, "pipeline__threads": 2, "train__epochs": 1}
     code, _, err = finish(start(limited, flags(shards, tmp_path / "run", **options)))
     assert code == 0, err
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "latin-1"}])
+def test_names_in_any_script_are_packed_in_any_locale(tmp_path, locale):
+    (tmp_path / "faces").mkdir()
+    for name in ("é.jpg", "微笑.jpg"):
+        # By its bytes, so that this test's own locale does not matter.
+        with open(os.fsencode(tmp_path / "faces") + b"/" + name.encode(), "wb") as file:  # noqa: PTH123
+            file.write(simplejpeg.encode_jpeg(np.zeros((8, 8, 3), np.uint8)))
+    (tmp_path / "labels.csv").write_text("image,微笑\né.jpg,0\n微笑.jpg,1\n", encoding="utf-8")
+    command = [ROOT / "tools" / "make_shards", "--images", "faces", "--attributes", "labels.csv", "--out", "shards", "--workers", "2"]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=environment() | locale | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    dataset = ShardDataset(tmp_path / "shards")
+    assert dataset.manifest.attributes == ("微笑",)
+    assert sorted(dataset.labels[:, 0].tolist()) == [0, 1]
+
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_say_a_word(shards, tmp_path):
+    # Under a file nothing can be made, not even by root.
+    (tmp_path / "file").touch()
+    options = {"train__epochs": 1, "report__page": True}
+    code, _, err = finish(start(PLAIN, flags(shards, tmp_path / "run", **options), HOME=str(tmp_path / "file" / "home")))
+    assert (code, err) == (0, "")
+
+
+def test_a_report_into_a_folder_that_cannot_be_written(reference, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(DataError, match=r"summary.json: cannot be written: Read-only file system"):
+        write_text(reference / "summary.json", "{}")

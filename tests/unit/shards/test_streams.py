@@ -74,3 +74,21 @@ def test_a_crash_loses_nothing_that_was_out_before(unbuffered):
     command, environment = [sys.executable, "-c", program], os.environ | {"PYTHONUNBUFFERED": unbuffered}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr, done.stdout) == (9, "told\n", "begun" if unbuffered else "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown"),
+    [
+        ({"PYTHONIOENCODING": "latin-1"}, r"\u5fae\u7b11 é"),
+        ({"PYTHONIOENCODING": "ascii"}, r"\u5fae\u7b11 \xe9"),
+        ({"PYTHONIOENCODING": "utf-8"}, "微笑 é"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, r"\u5fae\u7b11 \xe9"),
+        ({"PYTHONIOENCODING": "ascii:replace"}, "?? ?"),
+    ],
+)
+def test_what_a_console_cannot_show_is_escaped(variables, shown):
+    program = "from shards.streams import outlast_readers; outlast_readers(); print('\\u5fae\\u7b11 \\xe9')"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONIO", "PYTHONUTF8"))}
+    done = subprocess.run([sys.executable, "-c", program], env=kept | variables, capture_output=True, timeout=60, check=True)
+    encoding = variables.get("PYTHONIOENCODING", "ascii").partition(":")[0]
+    assert done.stdout.decode(encoding) == f"{shown}\n"
