@@ -13,11 +13,54 @@ import tyro
 import yaml
 
 from engine.config import Config
-from shards.command import at_home, parse_flags
+from shards.command import at_home, parse_flags, unknown_option
 from shards.errors import ConfigurationError, did_you_mean
 
 CONFIG_FLAG = "--config"
 MAX_FILE_BYTES = 2**20
+USUAL = {
+    "lr": "optimizer.lr",
+    "learning_rate": "optimizer.lr",
+    "wd": "optimizer.weight_decay",
+    "optim": "optimizer.name",
+    "resume": "run.if_exists resume",
+    "resume_from_checkpoint": "run.if_exists resume",
+    "overwrite": "run.if_exists replace",
+    "overwrite_output_dir": "run.if_exists replace",
+    "num_epochs": "train.epochs",
+    "num_train_epochs": "train.epochs",
+    "max_epochs": "train.epochs",
+    "bs": "train.batch_size",
+    "per_device_train_batch_size": "train.batch_size",
+    "gradient_accumulation_steps": "train.micro_batch_size",
+    "mixed_precision": "train.precision",
+    "amp": "train.precision bf16",
+    "bf16": "train.precision bf16",
+    "fp16": "train.precision fp16",
+    "save_steps": "train.checkpoint_every",
+    "output_dir": "run.dir",
+    "out_dir": "run.dir",
+    "output": "run.dir",
+    "out": "run.dir",
+    "save_dir": "run.dir",
+    "log_dir": "run.dir",
+    "logging_steps": "report.every",
+    "data": "data.shards",
+    "data_dir": "data.shards",
+    "dataset": "data.shards",
+    "labels": "data.tasks",
+    "attributes": "data.tasks",
+    "num_workers": "pipeline.threads",
+    "workers": "pipeline.threads",
+    "img_size": "pipeline.image_size",
+    "input_size": "pipeline.image_size",
+    "model": "model.trunk",
+    "arch": "model.trunk",
+    "backbone": "model.trunk",
+    "pretrained": "model.weights",
+    "flip": "augment.mirror",
+}
+"""Last part of what other programs call an option -> what to write here."""
 _SPELLINGS = {"null": "None", "~": "None", "": "None", "true": "True", "false": "False"}
 """YAML's spelling of a scalar -> the flag's."""
 
@@ -40,7 +83,7 @@ def parse(arguments: Sequence[str]) -> Config:
     for flag in flags:
         name = flag[2:].partition("=")[0].replace("-", "_")
         if flag.startswith("--") and name not in (*_KEYS, "help"):
-            raise ConfigurationError(f"unknown option {flag!r}{did_you_mean(name, [*_KEYS, 'config'])}")
+            raise unknown_option(flag, [*_KEYS, "config"], USUAL)
     from_files = [flag for file in files for flag in read_file(file)]
     # Without flag conversion a switch takes a value: a file's `mirror: true` can then be undone on the command line.
     config = parse_flags(
@@ -70,7 +113,7 @@ def read_file(path: Path) -> list[str]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ConfigurationError(f"{path}: is larger than {MAX_FILE_BYTES} bytes; this is no configuration")
-        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (makes text only)
+        settings = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 (makes text only)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from shards.cores import cpu_quota
 from shards.errors import ConfigurationError
-from shards.storage.folder import is_url
+from shards.storage.folder import check_no_shard, is_url
 
 DEFAULT_TASKS = (
     "Arched_Eyebrows",
@@ -69,6 +69,7 @@ class DataConfig:
         _check(len(self.tasks) > 0, "data.tasks is empty, expected attribute names or the word all")
         twice = sorted({name for name in self.tasks if self.tasks.count(name) > 1})
         _check(not twice, f"data.tasks names {', '.join(twice)} twice")
+        check_no_shard("data.shards", self.shards)
         remote = is_url(self.shards)
         _check(not remote or self.cache is not None, f"data.shards is the URL {self.shards}; name a folder for its copy with data.cache")
         _check(remote or self.cache is None, f"data.cache has no effect: data.shards {self.shards} is no URL; leave it out")

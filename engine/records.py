@@ -87,8 +87,8 @@ class EpochRecord:
     """Epoch, from 0."""
     loss: float
     """Mean step loss of the epoch: sum over active tasks / number of tasks. Falls also when tasks are dropped."""
-    task_losses: tuple[float, ...]
-    """V(k, t): mean training loss over the labelled samples of all batches, active or not, per task."""
+    task_losses: tuple[float | None, ...]
+    """V(k, t): mean training loss over the labelled samples of all batches, active or not, per task; None where no sample had a label."""
     probabilities: tuple[float, ...]
     """P(k, t): activation probability that the scheduler used in this epoch, per task."""
     active_shares: tuple[float, ...]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.pipeline.order import Ids
 from shards.dataset import ShardDataset
-from shards.errors import ConfigurationError, did_you_mean
+from shards.errors import ConfigurationError, by_spaces, did_you_mean
 
 _MOST_NAMES = 8
 _CHUNK = 1 << 16
@@ -49,7 +49,8 @@ def choose_tasks(names: Sequence[str], dataset: ShardDataset, ids: Ids) -> Tasks
     for name in chosen:
         if name not in attributes:
             there = f"(it has {_few(attributes)}; `all` alone means all of them)"
-            raise ConfigurationError(f"data.tasks: the data set has no attribute {name!r}{did_you_mean(name, attributes)} {there}")
+            hint = by_spaces(names, attributes) or did_you_mean(name, [*attributes, "all"])
+            raise ConfigurationError(f"data.tasks: the data set has no attribute {name!r}{hint} {there}")
     columns = np.array([attributes.index(name) for name in chosen])
     num_labelled, num_positive = np.zeros(len(columns), np.int64), np.zeros(len(columns), np.int64)
     # Piece by piece, so that a copy of all labels is never in memory.

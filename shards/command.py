@@ -1,13 +1,15 @@
 """What every command has in common: flags from a dataclass, errors as one line, documented exit codes."""
 
 import dataclasses
+import difflib
 import io
 import itertools
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import tyro
@@ -19,27 +21,29 @@ from shards.streams import outlast_readers
 Options = TypeVar("Options")
 
 DEBUG_FLAG = "--debug"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _RULE = re.compile(r"[╭╮╰╯─+-]+")
 """A horizontal line of a box, nothing else on it."""
 _AT_HOME = re.compile(r"((?:--[\w.-]+=)?(?:[a-z]+=)?)(~[\w.-]*/.*|(?<==)~)", re.DOTALL)
 """A path below a home folder, maybe behind a flag, or behind `test=` as in `--partition test=~/list.txt`."""
 
 
-def run(options_type: type[Options], function: Callable[[Options], None]) -> NoReturn:
+def run(options_type: type[Options], function: Callable[[Options], None], usual: Mapping[str, str] = _NOTHING) -> NoReturn:
     """Parse the command line into `options_type`, call `function` with it and exit.
 
     Args:
         options_type: A dataclass; its docstring and field docstrings become `--help`.
         function: The command. A `DropstreamError` it raises becomes one line on stderr and the error's exit code;
             with `--debug` the traceback is shown as well.
+        usual: As for `unknown_option`.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) != len(sys.argv) - 1
     interrupt_on_stop()
-    with_exit_code(lambda: function(_parse(options_type, arguments)), debug=debug)
+    with_exit_code(lambda: function(_parse(options_type, arguments, usual)), debug=debug)
 
 
-def _parse(options_type: type[Options], arguments: Sequence[str]) -> Options:
+def _parse(options_type: type[Options], arguments: Sequence[str], usual: Mapping[str, str]) -> Options:
     """Parse, after a look for flags that do not exist or are missing: tyro's complaint repeats the help."""
     fields = dataclasses.fields(options_type) if dataclasses.is_dataclass(options_type) else ()
     known = [field.name.replace("_", "-") for field in fields]
@@ -50,7 +54,7 @@ def _parse(options_type: type[Options], arguments: Sequence[str]) -> Options:
     if fields and not {"help", "h"} & set(given):
         for name in given:
             if name not in known:
-                raise ConfigurationError(f"unknown option --{name}{did_you_mean(name, known)}")
+                raise unknown_option(f"--{name}", known, usual)
     return parse_flags(options_type, arguments)
 
 
@@ -76,7 +80,35 @@ def parse_flags(options_type: type[Options], arguments: Sequence[str], **setting
         if missing and paragraph[0].startswith("Missing from"):
             # Without each option's help.
             paragraph = ["missing", ", ".join(missing)]
-        raise ConfigurationError(f"{' '.join(paragraph)}; see --help") from exit_info
+        complaint_line = " ".join(paragraph)
+        joined = next((word for word in arguments if "," in word and not word.startswith("-") and word in complaint_line), None)
+        commas = "" if joined is None else f"; values are separated by spaces: {' '.join(joined.strip('[]()').replace(',', ' ').split())}"
+        raise ConfigurationError(f"{complaint_line}{commas}; see --help") from exit_info
+
+
+def unknown_option(flag: str, known: Sequence[str], usual: Mapping[str, str]) -> ConfigurationError:
+    """Return the error for an option that does not exist, with what is probably meant.
+
+    Args:
+        flag: The option as it was given.
+        known: Names of all options, without dashes; a dot before the last part stands between section and key.
+        usual: Last part of a name that other programs use, with `_` for `-` -> what to write instead.
+
+    >>> str(unknown_option("--lr", ["optimizer.lr", "run.dir"], {}))
+    "unknown option '--lr'; did you mean 'optimizer.lr'?"
+    """
+    name = flag.removeprefix("--").partition("=")[0].replace("-", "_")
+    last, by_last = name.rpartition(".")[2], dict[str, list[str]]()
+    for option in known:
+        by_last.setdefault(option.rpartition(".")[2].replace("-", "_"), []).append(option)
+    if last in usual:
+        by_last[last] = [usual[last]]
+    if last in by_last:
+        return ConfigurationError(f"unknown option {flag!r}; did you mean {' or '.join(map(repr, by_last[last]))}?")
+    hint, nearest = did_you_mean(name, known), difflib.get_close_matches(last, by_last, n=1)
+    if not hint and nearest:
+        hint = f"; did you mean {' or '.join(map(repr, by_last[nearest[0]]))}?"
+    return ConfigurationError(f"unknown option {flag!r}{hint}")
 
 
 def at_home(word: str) -> str:

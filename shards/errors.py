@@ -13,7 +13,8 @@ Each message is one line: what is wrong, where (path, shard, row or key) and wha
 """
 
 import difflib
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 
 
 class DropstreamError(Exception):
@@ -65,3 +66,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     lowered = {candidate.lower(): candidate for candidate in known}
     nearest = difflib.get_close_matches(name.lower(), lowered, n=1)
     return f"; did you mean {lowered[nearest[0]]!r}?" if nearest else ""
+
+
+def by_spaces(words: Sequence[str], known: Iterable[str]) -> str:
+    """Return `"; names are separated by spaces: a b"` if that makes known names of the words, or an empty string.
+
+    >>> by_spaces(["Young,Bald"], ["Bald", "Male", "Young"]), by_spaces(["[Young,", "'Bald']"], ["Bald", "Young"])
+    ('; names are separated by spaces: Young Bald', '; names are separated by spaces: Young Bald')
+    >>> by_spaces(["Young"], ["Young"]), by_spaces(["Young,Old"], ["Young"])
+    ('', '')
+    """
+    pieces = [piece.strip(" []()'\"") for word in words for piece in word.split(",")]
+    pieces = [piece for piece in pieces if piece]
+    if pieces == list(words) or not pieces or not set(pieces) <= set(known):
+        return ""
+    return f"; names are separated by spaces: {' '.join(map(shlex.quote, pieces))}"

@@ -93,7 +93,7 @@ def load_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"{folder}: is not a data set (no {MANIFEST}); make one with tools/make_shards") from error
     except UnicodeDecodeError as error:

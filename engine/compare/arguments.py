@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.command_line import CONFIG_FLAG, read_file
+from engine.command_line import CONFIG_FLAG, USUAL, read_file
 from engine.compare.options import CompareOptions
 from engine.config import Config
-from shards.command import at_home, parse_flags
+from shards.command import at_home, parse_flags, unknown_option
 from shards.errors import ConfigurationError, did_you_mean
 
 _OWN = {
@@ -19,6 +19,7 @@ _OWN = {
     "scheduler.name": "the comparison has its own schedulers; use --schedulers",
 }
 """Settings that the comparison makes itself -> why they cannot be given."""
+_USUAL = dict.fromkeys(("output_dir", "out_dir", "output", "save_dir", "log_dir", "dir"), "out") | {"seed": "seeds", "num_seeds": "seeds"}
 _SECTIONS = {section.name: section.type for section in dataclasses.fields(Config)}
 _KEYS = [f"{name}.{key.name}" for name, section in _SECTIONS.items() if isinstance(section, type) for key in dataclasses.fields(section)]
 _OPTIONS = [field.name for field in dataclasses.fields(CompareOptions)]
@@ -78,7 +79,7 @@ def to_flags(settings: Settings) -> list[str]:
 def _check_name(argument: str, name: str) -> None:
     if name not in (*_OPTIONS, *_KEYS, CONFIG_FLAG[2:], "help"):
         known = [*(option.replace("_", "-") for option in _OPTIONS), *_KEYS, CONFIG_FLAG[2:]]
-        raise ConfigurationError(f"unknown option {argument!r}{did_you_mean(name, known)}")
+        raise unknown_option(argument, known, USUAL | _USUAL)
 
 
 def _check_sweep(options: CompareOptions) -> None:

@@ -17,7 +17,9 @@ class EpochMeans:
     loss: float
     """Mean step loss."""
     task_losses: tuple[float, ...]
-    """Mean loss per task over its labelled samples; 0 for a task without any."""
+    """Mean loss per task over its labelled samples; 0 for a task without any: what schedulers see."""
+    defined_losses: tuple[float | None, ...]
+    """The same, None for such a task: what people see."""
     active_shares: tuple[float, ...]
     """Share of the steps in which the task was trained."""
 
@@ -68,6 +70,7 @@ class EpochTally:
         return EpochMeans(
             loss=step_loss.item() / self.num_steps,
             task_losses=tuple(means.tolist()),
+            defined_losses=tuple(mean if number else None for mean, number in zip(means.tolist(), labelled.tolist(), strict=True)),
             active_shares=tuple((self._num_active / self.num_steps).tolist()),
         )
 

@@ -163,7 +163,7 @@ class Trainer:
             EpochRecord(
                 epoch=epoch,
                 loss=means.loss,
-                task_losses=means.task_losses,
+                task_losses=means.defined_losses,
                 probabilities=tuple(parts.scheduler.probabilities(epoch).tolist()),
                 active_shares=means.active_shares,
                 learning_rate=self._learning_rates(epoch, self.steps_per_epoch - 1)[0],

@@ -62,7 +62,7 @@ def _ids_of_keys(path: Path, dataset: ShardDataset, split: range) -> NDArray[np.
 def _read_keys(path: Path) -> NDArray[Any]:
     """Return the listed keys, sorted."""
     try:
-        keys = np.sort(np.array(path.read_bytes().split(), np.bytes_))
+        keys = np.sort(np.array(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(), np.bytes_))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); data.keys names a text file with one key per line") from error
     if not len(keys):

@@ -28,7 +28,7 @@ from shards.errors import ConfigurationError, DataError
 from shards.manifest import MANIFEST, Manifest, load_manifest
 from shards.packing.progress import Progress
 from shards.packing.runner.pool import in_processes
-from shards.storage.folder import is_url
+from shards.storage.folder import check_no_shard, is_url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +55,7 @@ class CheckOptions:
         """Refuse what cannot be, or could have no effect."""
         if is_url(self.folder):
             raise ConfigurationError(f"{self.folder}: is a URL; copy the data set to this machine and check the copy")
+        check_no_shard("tools/check_shards", self.folder)
         if self.workers < 1:
             raise ConfigurationError(f"--workers is {self.workers}, expected at least 1")
         if self.fast and self.rebuild_index:

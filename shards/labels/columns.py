@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.errors import ConfigurationError, DataError, did_you_mean
+from shards.errors import ConfigurationError, DataError, by_spaces, did_you_mean
 from shards.labels.cells import (
     NO_LABEL,
     SPLIT_WORDS,
@@ -270,7 +270,8 @@ class _Choice:
 
     def _check_is_one(self, name: str, flag: str) -> None:
         if not self._counts[name]:
-            raise ConfigurationError(f"{flag}: {self._table.name} has no column {name!r}{did_you_mean(name, self._counts)}")
+            hint = by_spaces([name], self._counts) or did_you_mean(name, self._counts)
+            raise ConfigurationError(f"{flag}: {self._table.name} has no column {name!r}{hint}")
         if self._counts[name] > 1:
             raise DataError(f"{self._table.name}: column {name!r} is named twice; rename or remove one")
 
@@ -305,7 +306,8 @@ def _parse_form(text: str, table: Table) -> tuple[str, str, str]:
     fitting = [split for split in splits if split[0] in table.header]
     if not fitting:
         column = splits[0][0] if splits else text
-        raise ConfigurationError(f"--columns: {table.name} has no column {column!r}{did_you_mean(column, table.header)}")
+        hint = by_spaces([column], table.header) or did_you_mean(column, table.header)
+        raise ConfigurationError(f"--columns: {table.name} has no column {column!r}{hint}")
     # A column may have an operator in its name: the longest name is meant.
     return max(fitting, key=lambda split: (len(split[0]), len(split[1])))
 

@@ -20,10 +20,39 @@ from shards.packing.summary import print_summary
 from shards.storage.folder import Folder, open_folder
 from shards.storage.lock import lock
 
+_USUAL = {
+    "input": "images",
+    "image_dir": "images",
+    "img_dir": "images",
+    "image_folder": "images",
+    "data": "images",
+    "csv": "attributes",
+    "labels": "attributes",
+    "annotations": "attributes",
+    "table": "attributes",
+    "label": "columns",
+    "label_columns": "columns",
+    "tasks": "columns",
+    "key": "key-column",
+    "image_column": "key-column",
+    "split": "partition",
+    "splits": "partition",
+    "split_column": "partition column=NAME",
+    "output": "out",
+    "output_dir": "out",
+    "out_dir": "out",
+    "num_workers": "workers",
+    "num_shards": "shards",
+    "group": "group-column",
+    "na_values": "values",
+    "skip_bad": "on-bad-image quarantine",
+}
+"""What other programs call an option -> what to write here."""
+
 
 def main() -> None:
     """Run the command line."""
-    command.run(PackOptions, make_shards)
+    command.run(PackOptions, make_shards, _USUAL)
 
 
 def make_shards(options: PackOptions) -> None:

@@ -5,6 +5,7 @@ Neither way leaves half a file under its final name.
 """
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from shards.errors import DataError
+from shards.errors import ConfigurationError, DataError
 from shards.files import atomic_write, fsync_folder
 
 SCRATCH = ".dropstream-"
@@ -88,6 +89,22 @@ def is_url(name: str) -> bool:
     (True, False)
     """
     return "://" in name
+
+
+def check_no_shard(flag: str, name: str) -> None:
+    """Refuse a single shard where the folder of a data set is wanted.
+
+    Args:
+        flag: What the user gave it as.
+        name: A path of this machine, or a URL.
+
+    Raises:
+        ConfigurationError: It is one, or a pattern of several, as `webdataset` takes them.
+    """
+    folder, _, last = name.rpartition("/")
+    if name.startswith("pipe:") or (re.search(r"\.tar(\.gz)?$|[{}*?]", last) and not Path(name).is_dir()):
+        wanted = f"{flag} {folder}" if folder and not name.startswith("pipe:") else f"{flag} FOLDER"
+        raise ConfigurationError(f"{flag} {name}: names shards, expected the folder that tools/make_shards has written them into: {wanted}")
 
 
 def open_folder(url: str) -> Folder:

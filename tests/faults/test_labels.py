@@ -133,7 +133,12 @@ def test_f27_a_task_that_is_constant_in_training_warns_and_makes_no_nan(constant
         assert bald["accuracy"] is not None
     (start,) = [line for line in lines if line["record"] == "RunRecord"]
     assert start["positive_rates"][:2] == [None, 1.0]
-    assert "n/a" in printed
+    assert [[loss is None for loss in line["task_losses"]] for line in lines if line["record"] == "EpochRecord"] == [
+        [True, False, False]
+    ] * 2
+    (row, *_) = [line.split() for line in printed.splitlines() if line.split()[:1] == ["Young"] and "%" in line]
+    # P, the share of the steps with its sign, and no training loss.
+    assert row[4] == "n/a"
 
 
 def test_f27_label_counts_by_hand(constant):

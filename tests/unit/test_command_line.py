@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from engine.command_line import parse, read_file, to_yaml
+from engine.command_line import USUAL, parse, read_file, to_yaml
 from shards.errors import ConfigurationError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -127,3 +128,56 @@ def test_a_switch_is_spelled_as_in_yaml_or_as_in_python(words):
     # What is no switch keeps its spelling.
     assert (str(config.run.dir), config.data.shards) == ("true", "false")
     assert not parse([*required, *words, "--augment.mirror", "false"]).augment.mirror
+
+
+@pytest.mark.parametrize("option", USUAL.values())
+def test_what_other_programs_options_lead_to_exists(option):
+    name, _, value = option.partition(" ")
+    parse(["--run.dir", "r", "--data.shards", "s", *([f"--{name}", value] if value and value != "fp16" else [])])
+    with pytest.raises(ConfigurationError, match=r"^unknown option"):
+        parse([f"--{name}x"])
+    assert name in {
+        f"{section}.{key}"
+        for section, keys in yaml.safe_load(to_yaml(parse(["--run.dir", "r", "--data.shards", "s"]))).items()
+        for key in keys
+    }
+
+
+@pytest.mark.parametrize(
+    ("shards", "message"),
+    [
+        (
+            "data/faces/train-000000.tar",
+            r"data.shards data/faces/train-000000.tar: names shards, expected the folder .*: data.shards data/faces$",
+        ),
+        ("data/faces/train-{000000..000009}.tar", r": data.shards data/faces$"),
+        ("https://store/faces/train-000000.tar", r": data.shards https://store/faces$"),
+        ("pipe:cat x.tar", r": data.shards FOLDER$"),
+        ("x.tar", r": data.shards FOLDER$"),
+    ],
+)
+def test_a_single_shard_is_no_data_set(shards, message):
+    with pytest.raises(ConfigurationError, match=message):
+        parse(["--run.dir", "r", "--data.shards", shards])
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    (tmp_path / "faces.tar").mkdir()
+    assert parse(["--run.dir", "r", "--data.shards", str(tmp_path / "faces.tar")]).data.shards.endswith("faces.tar")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--model.hidden", "64,32"], r"values are separated by spaces: 64 32; see --help$"),
+        (["--pipeline.image_size", "[224,", "192]"], "see --help$"),
+    ],
+)
+def test_values_that_commas_separate(flags, message):
+    with pytest.raises(ConfigurationError, match=message):
+        parse(["--run.dir", "r", "--data.shards", "s", *flags])
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "my.yaml").write_text("run: {dir: r}\ndata: {shards: s}\ntrain: {epochs: 7}\n", encoding="utf-8-sig")
+    assert parse(["--config", str(tmp_path / "my.yaml")]).train.epochs == 7

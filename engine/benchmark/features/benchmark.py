@@ -120,7 +120,7 @@ def _train(options: FeaturesBenchmark, shards: Path, run_dir: Path, *flags: str)
     return Way(
         seconds=trial.seconds,
         samples_per_second=statistics.median(record.num_images / record.seconds for record in history.loaders.values()),
-        losses=tuple(record.task_losses for _, record in sorted(history.epochs.items())),
+        losses=tuple(tuple(loss for loss in record.task_losses if loss is not None) for _, record in sorted(history.epochs.items())),
         metrics=tuple(
             value for entry in history.split("test")[-1].metrics for name in names if (value := getattr(entry, name)) is not None
         ),

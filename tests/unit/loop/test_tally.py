@@ -19,6 +19,7 @@ def test_means_over_samples_steps_and_ranks():
             tally.add(outcome, torch.tensor([count, 0.0]))
     means = ranks[0].means(ranks[0].sums + ranks[1].sums)
     assert means.task_losses == (pytest.approx((4 * 1.0 + 2 * 0.4) / 6), 0.0)
+    assert means.defined_losses == (means.task_losses[0], None)
     assert means.loss == pytest.approx((0.5 + 0.1) * 2 / 2)
     assert means.active_shares == (1.0, 0.5)
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import tyro
 
-from shards.command import one_line, run, with_exit_code
+from shards.command import one_line, run, unknown_option, with_exit_code
 from shards.errors import CheckpointError, ConfigurationError, DataError, DropstreamError, Interrupted, did_you_mean
 
 
@@ -71,8 +71,8 @@ class Options:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--image", "a", "--out", "b"], "unknown option --image; did you mean 'images'?"),
-        (["--images", "a", "--out", "b", "--no-fasts"], "unknown option --no-fasts; did you mean 'no-fast'?"),
+        (["--image", "a", "--out", "b"], "unknown option '--image'; did you mean 'images'?"),
+        (["--images", "a", "--out", "b", "--no-fasts"], "unknown option '--no-fasts'; did you mean 'no-fast'?"),
         (["--images", "a"], "missing --out; see --help"),
         ([], "missing --images, --out; see --help"),
     ],
@@ -86,3 +86,23 @@ def test_flags_that_do_not_exist_or_are_missing_are_named(arguments, message, mo
         signal.signal(number, handler)
     assert exit_info.value.code == 2
     assert capsys.readouterr().err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--lr", "unknown option '--lr'; did you mean 'optimizer.lr'?"),
+        ("--train.lr=3", "unknown option '--train.lr=3'; did you mean 'optimizer.lr'?"),
+        ("--learning-rate", "unknown option '--learning-rate'; did you mean 'optimizer.lr'?"),
+        ("--optimizer.learning_rate", "unknown option '--optimizer.learning_rate'; did you mean 'optimizer.lr'?"),
+        ("--resume", "unknown option '--resume'; did you mean 'run.if_exists resume'?"),
+        ("--dir", "unknown option '--dir'; did you mean 'run.dir' or 'features.dir'?"),
+        ("--train.epoch", "unknown option '--train.epoch'; did you mean 'train.epochs'?"),
+        ("--epoch", "unknown option '--epoch'; did you mean 'train.epochs'?"),
+        ("--first_sed", "unknown option '--first_sed'; did you mean 'first-seed'?"),
+        ("--zzz", "unknown option '--zzz'"),
+    ],
+)
+def test_what_an_unknown_option_may_mean(flag, message):
+    known = ["run.dir", "run.if_exists", "features.dir", "optimizer.name", "optimizer.lr", "train.epochs", "first-seed"]
+    assert str(unknown_option(flag, known, {"learning_rate": "optimizer.lr", "resume": "run.if_exists resume"})) == message
