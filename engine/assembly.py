@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -17,6 +18,7 @@ from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoi
 from engine.loop.features.fill import Progress
 from engine.loop.features.key import feature_dtype, pass_size
 from engine.loop.features.opening import feature_stores, open_features
+from engine.loop.features.statistics import measure_features
 from engine.loop.features.stream import FeatureStream
 from engine.loop.features.table import FeatureTable
 from engine.loop.optimizer import build_optimizer
@@ -91,6 +93,8 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     known = _identity(config, accelerator, data, module)
     # After everything that may be refused: computing features may take hours.
     table = None if config.features.dir is None else shared.features(config, accelerator, data, trunk, progress)
+    if module.readout.scales and _newest_checkpoint(config) is None:
+        measure_features(config, accelerator, data, module, table)
     raw_optimizer = build_optimizer(config.optimizer, module)
     balancer = build_balancer(config, accelerator, module)
     if balancer is not None and (learnt := balancer.parameters()):
@@ -127,10 +131,14 @@ def known_identity(config: Config, accelerator: Accelerator, data: Data) -> dict
 def _identity(config: Config, accelerator: Accelerator, data: Data, module: MultitaskModel) -> dict[str, str]:
     """Return the run's identity; refuse to go on with a run of another one."""
     known = identity(config, known_identity(config, accelerator, data), module, accelerator.num_processes)
-    newest = latest_checkpoint(config.run.dir / CHECKPOINTS) if config.run.if_exists == "resume" else None
+    newest = _newest_checkpoint(config)
     if newest is not None:
         check_identity(known, read_checkpoint(newest))
     return known
+
+
+def _newest_checkpoint(config: Config) -> Path | None:
+    return latest_checkpoint(config.run.dir / CHECKPOINTS) if config.run.if_exists == "resume" else None
 
 
 def _runnable(config: Config, accelerator: Accelerator, module: MultitaskModel, *, from_features: bool) -> nn.Module:

@@ -229,6 +229,9 @@ class ModelConfig:
     """Task -> stage, for tasks that read another stage than `tap`."""
     task_hidden: dict[str, str] = field(default_factory=dict)
     """Task -> widths of hidden layers of its own, joined by `x` (`64x32`) or `none`, for tasks that do not share `hidden`."""
+    standardise: bool = True
+    """With `train_from heads`: bring each feature to mean 0 and deviation 1, by statistics of the training split that are kept with the
+    model. Without, hidden units can die in the first steps, and a run's answers become constant. A trained trunk is left as it is."""
     channels_last: bool = True
     """Memory format of the convolutions; faster on tensor cores and on most CPUs, same results up to rounding."""
     compile: bool = False

@@ -7,7 +7,7 @@ inverse. Tuples indexed by task follow `RunRecord.tasks`.
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 HALF = 0.5
 """Threshold of the answers where none is chosen."""
@@ -121,6 +121,10 @@ class LoaderRecord:
     """Most memory torch had allocated on rank 0's GPU so far; None without a GPU. DALI's own pools are not in it."""
 
 
+Constant = Literal["logits", "answers"]
+"""What is the same for all images."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskMetrics:
     """How one task does on one split. None where the labels do not define the measure (no labelled sample, or one class only)."""
@@ -157,6 +161,9 @@ class TaskMetrics:
     """Accuracy of always answering the training split's more frequent class."""
     all_positive_f1: float | None
     """F1 of always answering "present": 2 * share of positives / (1 + share of positives)."""
+    constant: Constant | None
+    """`logits`: every labelled sample has the same logit, so nothing was learned. `answers`: logits differ, but all samples are answered
+    alike although both classes occur. None: neither, or a mean over tasks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

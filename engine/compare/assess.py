@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.compare.bootstrap import Measure, Resamples, interval, p_value
 from engine.compare.findings import Difference, Findings, Spread, TaskFindings, VariantFindings
@@ -76,10 +77,23 @@ def _resamples(plan: Plan, results: Sequence[VariantResults], metric: Measure, n
 
 
 def _differences(entry: VariantResults, baseline: VariantResults, metric: Measure, drawn: Table | None) -> list[Difference]:
-    """Return one difference per task, that of the mean over the tasks last."""
-    table, other = entry.table(metric), baseline.table(metric)
+    """Return one difference per task, that of the mean over the tasks last; none of a task that a run of either never learned."""
+    kept = _learned(entry, baseline)
+    table, other = (its.table(metric)[:, kept] for its in (entry, baseline))
+    if drawn is not None and not kept.all():
+        drawn = np.column_stack([drawn[:, :-1][:, kept], over_tasks(drawn[:, :-1][:, kept])])
     seen = np.column_stack([table - other, over_tasks(table) - over_tasks(other)])
-    return [_difference(column, None if drawn is None else drawn[:, place]) for place, column in enumerate(seen.T)]
+    *tasks, mean = [_difference(column, None if drawn is None else drawn[:, place]) for place, column in enumerate(seen.T)]
+    known = iter(tasks)
+    return [*(next(known) if learned else Difference(mean=None, standard_error=None) for learned in kept.tolist()), mean]
+
+
+def _learned(entry: VariantResults, other: VariantResults) -> NDArray[np.bool_]:
+    """Return [T]: whether no run of two variants gives every image the same answer.
+
+    Nothing is claimed of the other tasks: the luck of a start that never learned would pass for the effect of what is compared.
+    """
+    return np.logical_not(np.any(entry.constant() | other.constant(), axis=0))
 
 
 def _difference(seen: Table, drawn: Table | None) -> Difference:
@@ -101,25 +115,31 @@ def _variant(
 ) -> VariantFindings:
     table = entry.table(metric)
     other = single.table(metric) if single else None
+    kept = _learned(entry, single) if single else np.ones(table.shape[1], np.bool_)
     harmed = suffers(table, other) if other is not None else [None] * table.shape[1]
+    harmed = [value if learned else None for value, learned in zip(harmed, kept.tolist(), strict=True)]
+    constant = entry.constant()
     measured = {measure.field: entry.table(measure.field) for measure in MEASURES}
     tasks = [
         TaskFindings(
             task=metrics.task,
             measures={field: _spread(values[:, place]) for field, values in measured.items()},
-            to_single=_difference_to(table[:, place], other[:, place]) if other is not None else None,
+            to_single=_difference_to(table[:, place], other[:, place], known=bool(kept[place])) if other is not None else None,
             suffers=harmed[place],
             to_baseline=differences[place] if differences else None,
+            num_constant=int(constant[:, place].sum()),
         )
         for place, metrics in enumerate(entry.outcomes[0].metrics)
     ]
     overall = TaskFindings(
         task=MEAN,
         measures={field: _spread(over_tasks(values)) for field, values in measured.items()},
-        to_single=_difference_to(over_tasks(table), over_tasks(other)) if other is not None else None,
+        to_single=_difference_to(over_tasks(table[:, kept]), over_tasks(other[:, kept])) if other is not None else None,
         suffers=None,
         to_baseline=differences[-1] if differences else None,
+        num_constant=int(constant.any(1).sum()),
     )
+    is_single = entry.variant.scheduler == "stl"
     known = [value for value in harmed if value is not None]
     probabilities = np.mean([outcome.probabilities for outcome in entry.outcomes], axis=0)
     epochs = tuple(sorted(entry.outcomes[0].val))
@@ -133,7 +153,9 @@ def _variant(
         overall=overall,
         baseline=baseline.name if baseline else None,
         single=single.variant.name if single else None,
-        relative_gain=_spread(relative_gain(table, other)) if other is not None else None,
+        relative_gain=_spread(relative_gain(table[:, kept], other[:, kept])) if other is not None else None,
+        num_runs=constant.size if is_single else len(constant),
+        num_constant_runs=int(constant.sum() if is_single else constant.any(1).sum()),
         num_suffering=sum(known) if known else None,
         seconds=_spread(np.array([np.nan if outcome.seconds is None else outcome.seconds for outcome in entry.outcomes])),
         val_epochs=epochs,
@@ -143,7 +165,9 @@ def _variant(
     )
 
 
-def _difference_to(values: Table, other: Table) -> Difference:
+def _difference_to(values: Table, other: Table, *, known: bool = True) -> Difference:
+    if not known:
+        return Difference(mean=None, standard_error=None)
     return Difference(mean=mean_of(values - other), standard_error=standard_error(values - other))
 
 

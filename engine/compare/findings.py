@@ -56,11 +56,13 @@ class TaskFindings:
     measures: dict[str, Spread]
     """Measure, by the name of its field in `TaskMetrics` -> its value."""
     to_single: Difference | None
-    """Against single-task training; None without it, and for itself."""
+    """Against single-task training; None without it, and for itself. Of the mean: without the tasks that either has a constant run of."""
     suffers: bool | None
     """Negative transfer: the mean difference to single-task training is below -2 standard errors. None where that cannot be said."""
     to_baseline: Difference | None
     """Against plain multitask learning; None without it, and for itself."""
+    num_constant: int
+    """Seeds in which every image got the same answer; of the mean, in which any task's images did."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +87,10 @@ class VariantFindings:
     """Name of the `stl` that it is compared with."""
     relative_gain: Spread | None
     """Δm in percent; None without single-task training, and for itself."""
+    num_runs: int
+    """Its runs."""
+    num_constant_runs: int
+    """Those that give every image the same answer, on one task at least."""
     num_suffering: int | None
     """Tasks with negative transfer; None where that cannot be said."""
     seconds: Spread

@@ -55,6 +55,10 @@ class VariantResults:
         """Return [S, T]: a measure, by the name of its field in `TaskMetrics`."""
         return table_of([outcome.metrics for outcome in self.outcomes], field)
 
+    def constant(self) -> NDArray[np.bool_]:
+        """Return [S, T]: whether every image of the split got the same answer."""
+        return np.array([[entry.constant is not None for entry in outcome.metrics] for outcome in self.outcomes], np.bool_)
+
     def val_table(self, field: str, epoch: int) -> Table:
         """Return [S, T]: the same measure on val after an epoch, from 0."""
         return table_of([outcome.val[epoch] for outcome in self.outcomes], field)

@@ -7,7 +7,7 @@ from typing import Literal
 from engine.compare.findings import SIGNIFICANT, Difference, Findings, Spread, TaskFindings, VariantFindings
 from engine.compare.measures import MEASURES, measure_of
 from engine.compare.statistics import HARM_BELOW
-from engine.compare.verdict import p_text, points
+from engine.compare.verdict import CONSTANT, p_text, points
 from engine.report.words import MINUS, NOT_MEASURED, duration, number
 from shards.command import one_line
 
@@ -84,7 +84,12 @@ def measures_table(findings: Findings) -> Table:
     chosen = measure_of(findings.metric)
     measures = [chosen, *(measure for measure in MEASURES if measure != chosen)]
     columns = [
-        _best([variant.overall.measures[measure.field] for variant in findings.variants], measure.better_when) for measure in measures
+        _best(
+            [variant.overall.measures[measure.field] for variant in findings.variants],
+            measure.better_when,
+            [variant.overall.num_constant for variant in findings.variants],
+        )
+        for measure in measures
     ]
     rows = [
         Row(name=one_line(variant.name), cells=tuple(column[place] for column in columns))
@@ -138,7 +143,9 @@ def _task_table(findings: Findings) -> Table:
     references = findings.references[findings.metric]
     rows = []
     for place, (task, *entries) in enumerate(_by_task(findings)):
-        cells = _best([entry.measures[findings.metric] for entry in entries], measure.better_when)
+        cells = _best(
+            [entry.measures[findings.metric] for entry in entries], measure.better_when, [entry.num_constant for entry in entries]
+        )
         rows.append(Row(name=one_line(task), cells=(*cells, _cell(number(references[place])))))
     return Table(
         title=f"{measure.name[0].upper()}{measure.name[1:]} per task",
@@ -195,11 +202,14 @@ def _by_task(findings: Findings, variants: Sequence[VariantFindings] | None = No
         yield row[0].task, *row
 
 
-def _best(spreads: Sequence[Spread], better_when: str) -> list[Cell]:
-    """Return the spreads as cells; the best mean is marked where there are several."""
+def _best(spreads: Sequence[Spread], better_when: str, num_constant: Sequence[int]) -> list[Cell]:
+    """Return the spreads as cells; the best mean is marked where there are several, and what has runs in it that never learned."""
     known = [spread.mean for spread in spreads if spread.mean is not None]
     best = (max if better_when == "higher" else min)(known, default=None)
-    return [_cell(_spread(spread), "best" if len(known) > 1 and spread.mean == best else None) for spread in spreads]
+    return [
+        _cell(f"{_spread(spread)}{f' {CONSTANT}' if constant else ''}", "best" if len(known) > 1 and spread.mean == best else None)
+        for spread, constant in zip(spreads, num_constant, strict=True)
+    ]
 
 
 def _beyond_chance(difference: Difference) -> Mark | None:
@@ -233,4 +243,6 @@ def _points(difference: Difference | None) -> str:
 
 def _over(findings: Findings) -> str:
     seeds = findings.seeds
-    return f", mean ± standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else ", one seed"
+    over = f", mean ± standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else ", one seed"
+    has_constant = any(variant.num_constant_runs for variant in findings.variants)
+    return f"{over}. {CONSTANT}: with runs that answer every image alike" if has_constant else over

@@ -12,6 +12,8 @@ from shards.command import one_line
 
 DROPPING = tuple(name for name, settings in SCHEDULER_USES.items() if "granularity" in settings)
 """Schedulers that drop tasks: those that draw which."""
+CONSTANT = "†"
+"""What stands at a number with runs in it that answer every image alike."""
 MOST_NAMES = 4
 """Variants that a sentence names before it counts the rest."""
 Compared = tuple[VariantFindings, Difference]
@@ -25,7 +27,7 @@ def verdict(findings: Findings) -> tuple[str, ...]:
     scheduler that drops tasks if it lies above (below) `mtl` by this rule; with one seed nothing is claimed. Single tasks that differ
     are counted.
     """
-    return (*_against_baseline(findings), *_single_tasks(findings), *_against_single(findings))
+    return (*_never_learned(findings), *_against_baseline(findings), *_single_tasks(findings), *_against_single(findings))
 
 
 def notes(findings: Findings) -> tuple[str, ...]:
@@ -63,6 +65,22 @@ def points(value: float | None, *, signed: bool = True) -> str:
     rounded = round(100 * value, 2) + 0.0
     sign = "" if not signed or not rounded else "+" if rounded > 0 else MINUS
     return f"{sign}{abs(rounded):.2f}"
+
+
+def _never_learned(findings: Findings) -> Iterator[str]:
+    """Count the runs that give every image the same answer: they are luck, and would pass for an effect."""
+    said = []
+    for variant in findings.variants:
+        if variant.num_constant_runs:
+            tasks = [f"{one_line(entry.task)} {entry.num_constant}" for entry in variant.tasks if entry.num_constant]
+            more = [f"{len(tasks) - MOST_NAMES} more tasks"] if len(tasks) > MOST_NAMES else []
+            listed = ", ".join([*tasks[:MOST_NAMES], *more])
+            said.append(f"{variant.num_constant_runs} of {variant.num_runs} of {one_line(variant.name)} ({listed})")
+    if said:
+        yield (
+            f"Runs that answer every image alike: {'; '.join(said)}. These tasks ({CONSTANT}) are left out of what is said of differences, "
+            "Δm and negative transfer."
+        )
 
 
 def _against_baseline(findings: Findings) -> Iterator[str]:
@@ -150,8 +168,12 @@ def _against_single(findings: Findings) -> Iterator[str]:
         if len(findings.seeds) == 1 and len(findings.variants) > 1:
             yield "One seed cannot tell negative transfer either."
         return
-    num_tasks = sum(entry.suffers is not None for entry in counted[0][0].tasks)
-    said = [f"{one_line(variant.name)} on {count or 'none'}" for variant, count in counted]
+    judged = [sum(entry.suffers is not None for entry in variant.tasks) for variant, _ in counted]
+    num_tasks, alike = max(judged), len(set(judged)) == 1
+    said = [
+        f"{one_line(variant.name)} on {count or 'none'}{'' if alike else f' of {number_of}'}"
+        for (variant, count), number_of in zip(counted, judged, strict=True)
+    ]
     rate = false_alarm_rate(len(findings.seeds)) or 0.0
     yield (
         f"Negative transfer (worse than alone by more than two standard errors), of {num_tasks} task{'s' if num_tasks > 1 else ''}: "

@@ -11,7 +11,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from engine.loop.calibration import calibration_error
 from engine.loop.curve import auroc, average_precision, probabilities, task_curve
-from engine.records import TaskMetrics
+from engine.records import Constant, TaskMetrics
+
+_ROUNDING = 1e-6
 
 
 def split_metrics(
@@ -69,7 +71,15 @@ def _task_metrics(
         calibration_error=calibration_error(scores, positive) if any_labelled else None,
         majority_accuracy=_ratio(num_positive if always_positive else num_labelled - num_positive, num_labelled) if any_labelled else None,
         all_positive_f1=_ratio(2 * num_positive, num_labelled + num_positive) if any_positive else None,
+        constant=_constant(logits, num_answered, both=both),
     )
+
+
+def _constant(logits: NDArray[np.float32], num_answered: int, *, both: bool) -> Constant | None:
+    """Return what is the same for all samples; of a dead layer only the bias is left, and kernels may round it in different ways."""
+    if len(logits) > 1 and np.ptp(logits) <= _ROUNDING * max(1.0, float(np.abs(logits).max())):
+        return "logits"
+    return "answers" if both and num_answered in (0, len(logits)) else None
 
 
 def _loss(logits: NDArray[np.float32], positive: NDArray[np.bool_]) -> float:

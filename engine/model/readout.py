@@ -11,6 +11,8 @@ from torch.nn.functional import linear
 
 from engine.chance import torch_seed
 from engine.config import ModelConfig, hidden_widths
+from engine.model.standardise import Standardise
+from engine.model.trunk import FROZEN
 
 
 class TaskReadout(nn.Module):
@@ -39,6 +41,8 @@ class TaskReadout(nn.Module):
         own = tuple(task in config.task_taps or task in config.task_hidden for task in tasks)
         # Places of the tasks that share, of the others, and where each task's logit is once the two are put side by side.
         self.sharing = [place for place, alone in enumerate(own) if not alone]
+        frozen = config.standardise and config.train_from == FROZEN
+        self.scales = nn.ModuleDict({name: Standardise(width(name)) for name in dict.fromkeys(self.taps)} if frozen else {})
         self._alone = [place for place, alone in enumerate(own) if alone]
         places = [*self.sharing, *self._alone]
         self._columns = [places.index(place) for place in range(len(tasks))] if self.sharing and self._alone else None
@@ -67,6 +71,8 @@ class TaskReadout(nn.Module):
 
     def split(self, seen: Mapping[str, Tensor]) -> list[Tensor]:
         """Return where the tasks' ways part: [batch, width] for those that share the hidden layers, if any, then for each of the others."""
+        if self.scales:
+            seen = {name: scale(seen[name]) for name, scale in self.scales.items()}
         shared = [] if self.shared is None else [self.shared(seen[self.tap])]
         return [*shared, *(seen[self.taps[place]] for place in self._alone)]
 

@@ -22,6 +22,7 @@ def notes(history: RunHistory) -> tuple[str, ...]:
     latest = [records[-1] for split in ("test", "val") if (records := history.split(split))]
     return (
         *_progress(history),
+        *(note for record in latest for note in _constant(record)),
         *(note for record in latest[:1] for note in _against_majority(record)),
         *(note for record in latest for note in _undefined(record)),
         *(note for record in latest[:1] for note in _thresholds(record)),
@@ -37,6 +38,17 @@ def _progress(history: RunHistory) -> Iterator[str]:
         what = f"the run {'has' if history.status == 'diverged' else 'is'} {history.status}"
         detail = history.ends[-1].detail if history.status == "diverged" else ""
         yield f"{what}: {len(history.epochs)} of {history.run.epochs} epochs are done{f'; {one_line(detail)}' if detail else ''}"
+
+
+def _constant(record: EvalRecord) -> Iterator[str]:
+    dead = [entry for entry in record.metrics if entry.constant == "logits"]
+    if dead:
+        which, it = (f"task {_names(dead)}", "it") if len(dead) == 1 else (f"{len(dead)} tasks ({_names(dead)})", "each")
+        yield f"{which} never learned: the model gives {it} one and the same logit for every {record.split} image"
+    alike = [entry for entry in record.metrics if entry.constant == "answers"]
+    if alike:
+        which = f"task {_names(alike)}" if len(alike) == 1 else f"{len(alike)} tasks ({_names(alike)})"
+        yield f"the answer to {which} is the same for every {record.split} image; balanced accuracy is then 0.5"
 
 
 def _against_majority(record: EvalRecord) -> Iterator[str]:

@@ -15,7 +15,7 @@ from engine.report.words import count, number, percent
 from shards.command import one_line
 
 NAME_CELLS = 24
-_ASCII = str.maketrans({"·": "|", "…": "~", TIMES: "x", "±": "+-", "−": "-", "Δ": "D", "√": "sqrt "})
+_ASCII = str.maketrans({"·": "|", "…": "~", "†": "+", TIMES: "x", "±": "+-", "−": "-", "Δ": "D", "√": "sqrt "})
 
 
 def header_lines(history: RunHistory) -> list[str]:

@@ -76,6 +76,7 @@ def mean_metrics(metrics: Sequence[TaskMetrics]) -> TaskMetrics:
         calibration_error=average(lambda entry: entry.calibration_error),
         majority_accuracy=average(lambda entry: entry.majority_accuracy),
         all_positive_f1=average(lambda entry: entry.all_positive_f1),
+        constant=None,
     )
 
 

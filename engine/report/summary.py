@@ -103,9 +103,12 @@ def headline(summary: Summary) -> str:
     result = summary.result
     if result is None:
         return "no evaluation yet"
+    dead, alike = (sum(entry.constant == kind for entry in result.tasks) for kind in ("logits", "answers"))
     return (
         f"{result.split} balanced accuracy {number(result.mean.balanced_accuracy)} (chance 0.500) · "
         f"accuracy {number(result.mean.accuracy)} · majority {number(result.mean.majority_accuracy)}"
+        + (f" · {dead} of {len(result.tasks)} tasks never learned" if dead else "")
+        + (f" · one answer for all images on {alike} of {len(result.tasks)} tasks" if alike else "")
     )
 
 

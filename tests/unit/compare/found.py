@@ -52,10 +52,12 @@ def spread(mean, deviation=0.01):
     return Spread(mean=mean, deviation=deviation, values=(mean,) * 3)
 
 
-def entry(task, value=0.8, to_baseline=None, to_single=None, suffers=None):
+def entry(task, value=0.8, to_baseline=None, to_single=None, suffers=None, num_constant=0):
     """One task of a variant."""
     measures = {measure.field: spread(value) for measure in MEASURES}
-    return TaskFindings(task=task, measures=measures, to_single=to_single, suffers=suffers, to_baseline=to_baseline)
+    return TaskFindings(
+        task=task, measures=measures, to_single=to_single, suffers=suffers, to_baseline=to_baseline, num_constant=num_constant
+    )
 
 
 def variant(scheduler="mtl", *, name=None, value=0.8, to_baseline=None, suffering=None, probability=1.0, tasks=TASKS, **fields):
@@ -72,6 +74,8 @@ def variant(scheduler="mtl", *, name=None, value=0.8, to_baseline=None, sufferin
         baseline="mtl" if to_baseline else None,
         single="stl" if suffering else None,
         relative_gain=spread(-1.5) if suffering else None,
+        num_runs=3,
+        num_constant_runs=0,
         num_suffering=sum(map(bool, harmed)) if suffering else None,
         seconds=spread(12.0),
         val_epochs=(0, 1),

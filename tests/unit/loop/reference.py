@@ -36,6 +36,7 @@ def reference(logits: NDArray[np.float32], labels: NDArray[np.int8], threshold: 
     answer = probability > threshold
     num_positive = int(truth.sum())
     values: dict[str, Any] = dict.fromkeys(_UNDEFINED)
+    values["constant"] = None
     values |= {"num_labelled": len(truth), "num_positive": num_positive, "threshold": threshold}
     if len(truth):
         values |= {
@@ -57,9 +58,12 @@ def reference(logits: NDArray[np.float32], labels: NDArray[np.int8], threshold: 
     if 0 < num_positive < len(truth):
         values |= {
             "balanced_accuracy": metrics.balanced_accuracy_score(truth, answer),
+            "constant": "answers" if len(set(answer.tolist())) == 1 else None,
             "auroc": metrics.roc_auc_score(truth, score),
             "average_precision": metrics.average_precision_score(truth, score),
         }
+    if len(score) > 1 and len(set(score.tolist())) == 1:
+        values["constant"] = "logits"
     return values
 
 

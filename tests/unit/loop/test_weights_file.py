@@ -25,7 +25,10 @@ def module() -> MultitaskModel:
 def test_it_holds_what_was_trained_and_tells_what_was_not(tmp_path, module):
     write_weights(tmp_path, module)
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
-    trained = {name: parameter for name, parameter in module.named_parameters() if not name.startswith("trunk.stages.conv1_1")}
+    kept = module.state_dict(keep_vars=True)
+    trained = {name: tensor for name, tensor in kept.items() if not name.startswith("trunk.stages.conv1_1")}
+    # By them the features are brought to their common scale: without, the weights would be worth nothing.
+    assert {"readout.scales.pool2.shift", "readout.scales.pool2.scale"} <= trained.keys()
     with safe_open(tmp_path / WEIGHTS, "pt") as file:
         assert set(file.keys()) == trained.keys()
         assert all(torch.equal(file.get_tensor(name), parameter) for name, parameter in trained.items())

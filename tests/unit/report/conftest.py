@@ -62,6 +62,7 @@ METRICS = TaskMetrics(
     calibration_error=0.04,
     majority_accuracy=0.75,
     all_positive_f1=6 / 7,
+    constant=None,
 )
 # One class only: nothing that compares the classes is defined.
 CONSTANT = TaskMetrics(
@@ -80,6 +81,7 @@ CONSTANT = TaskMetrics(
     calibration_error=0.02,
     majority_accuracy=1.0,
     all_positive_f1=None,
+    constant=None,
 )
 EVAL = EvalRecord(epoch=0, split="val", num_samples=400, seconds=5.0, metrics=(METRICS, CONSTANT))
 END = EndRecord(reason="finished", seconds=100.0)
