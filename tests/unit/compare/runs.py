@@ -78,7 +78,10 @@ def answers_of(run: PlannedRun, tasks: Sequence[str], skill: Skill, num_samples:
     columns = []
     for task, column in zip(tasks, labels.T, strict=True):
         chance = np.random.default_rng(zlib.crc32(f"{run.name} {task}".encode()))
-        columns.append(np.where(column == 1, 1, -1) * skill(run, task) + chance.normal(size=num_samples))
+        given = skill(run, task)
+        # NaN: a run that never learned. The noise is drawn all the same, so that other tasks stay what they are.
+        noise = chance.normal(size=num_samples)
+        columns.append(np.full(num_samples, 0.3) if np.isnan(given) else np.where(column == 1, 1, -1) * given + noise)
     return np.stack(columns, axis=1).astype(np.float32), labels
 
 

@@ -6,6 +6,8 @@ import pytest
 from engine.compare.assess import assess
 from engine.compare.findings import findings_json
 from engine.compare.results import read_results
+from engine.compare.tables import make_tables
+from engine.compare.verdict import verdict
 from engine.loop.predictions import PREDICTIONS, read_predictions, write_predictions
 from engine.records import EvalRecord
 from tests.unit.compare.runs import TASKS, change_record, plan_of, write_run
@@ -168,3 +170,59 @@ def test_a_task_without_labels_is_left_out_of_means(tmp_path):
     assert dst.overall.to_baseline.mean == pytest.approx(dst.tasks[0].to_baseline.mean)
     assert dst.overall.to_baseline.p_bootstrap == dst.tasks[0].to_baseline.p_bootstrap
     assert "NaN" not in findings_json(made)
+
+
+@pytest.fixture(scope="module")
+def unlearned(tmp_path_factory):
+    """The same, but stl never learned the first task with seed 0, and dst the second with seed 2."""
+
+    def skill(run, task):
+        dead = (run.variant.scheduler, run.seed, task) in (("stl", 0, TASKS[0]), ("dst", 2, TASKS[1]))
+        return np.nan if dead else clearly(run, task)
+
+    return found(tmp_path_factory.mktemp("unlearned"), "--schedulers", "stl", "mtl", "dst", "--seeds", "4", skill=skill, num_samples=400)
+
+
+def test_runs_that_never_learned_are_counted(unlearned):
+    runs = {variant.name: (variant.num_constant_runs, variant.num_runs) for variant in unlearned.variants}
+    assert runs == {"stl": (1, 8), "mtl": (0, 4), "dst": (1, 4)}
+    assert [[entry.num_constant for entry in variant.tasks] for variant in unlearned.variants] == [[1, 0], [0, 0], [0, 1]]
+
+
+def test_nothing_is_claimed_of_tasks_that_a_run_never_learned(unlearned, clear):
+    stl, mtl, dst = unlearned.variants
+    # stl against mtl, and mtl against stl: only the second task is left; dst against mtl: only the first; dst against stl: none.
+    assert [entry.to_baseline.mean is None for entry in stl.tasks] == [True, False]
+    assert [entry.suffers is None for entry in mtl.tasks] == [True, False]
+    assert [entry.to_baseline.mean is None for entry in dst.tasks] == [False, True]
+    assert [entry.suffers for entry in dst.tasks] == [None, None]
+    assert (dst.relative_gain.mean, dst.num_suffering, dst.overall.to_single.mean) == (None, None, None)
+    # What is left is what it would be without the dead runs.
+    whole = clear.variant("dst").tasks[0].to_baseline
+    assert dst.overall.to_baseline.mean == pytest.approx(whole.mean)
+    assert dst.overall.to_baseline.interval == pytest.approx(whole.interval)
+    assert dst.overall.to_baseline.p_bootstrap == whole.p_bootstrap
+    assert dst.tasks[0].to_baseline.mean == whole.mean
+    alone, joint = (clear.variant(name).tasks[1].measures["accuracy"].values for name in ("stl", "mtl"))
+    gains = [100 * (together - single) / single for together, single in zip(joint, alone, strict=True)]
+    assert mtl.relative_gain.values == pytest.approx(gains)
+
+
+def test_the_answer_begins_with_the_runs_that_never_learned(unlearned):
+    first, *_ = verdict(unlearned)
+    assert first == (
+        f"Runs that answer every image alike: 1 of 8 of stl ({TASKS[0]} 1); 1 of 4 of dst ({TASKS[1]} 1). These tasks (†) are left out of "
+        "what is said of differences, Δm and negative transfer."
+    )
+    table = next(table for table in make_tables(unlearned) if table.corner == "task")
+    assert [["†" in cell.text for cell in row.cells] for row in table.rows] == [
+        [True, False, False, False],
+        [False, False, True, False],
+        [True, False, True, False],
+    ]
+    assert "†: with runs that answer every image alike" in table.caption
+
+
+def test_where_all_learned_nothing_is_said_of_it(clear):
+    assert not any("alike" in sentence for sentence in verdict(clear))
+    assert not any("†" in table.caption for table in make_tables(clear))

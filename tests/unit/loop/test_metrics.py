@@ -82,3 +82,26 @@ def test_the_order_of_the_samples_does_not_matter():
     )
     for one_task, other in zip(first, second, strict=True):
         assert dataclasses.asdict(one_task) == pytest.approx(dataclasses.asdict(other), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "expected"),
+    [
+        ([0.3, 0.3, 0.3], [0, 1, 1], "logits"),
+        ([0.3, 0.3000001, 0.3], [0, 1, 1], "logits"),
+        ([-90.00001, -90.0, -90.0], [0, 1, 1], "logits"),
+        ([0.3, 0.4, 0.5], [0, 1, 1], "answers"),
+        ([-0.3, -0.4, -0.5], [0, 1, 1], "answers"),
+        # With one class only, one answer is right.
+        ([0.3, 0.4, 0.5], [1, 1, 1], None),
+        ([0.3, 0.3, 0.3], [1, 1, 1], "logits"),
+        ([-0.3, 0.4, 0.5], [0, 1, 1], None),
+        # Only labelled samples count, and one alone says nothing.
+        ([0.3, 0.3, 0.5], [0, 1, -1], "logits"),
+        ([0.3, 0.3, 0.5], [0, -1, -1], None),
+    ],
+)
+def test_what_is_the_same_for_all_images(logits, labels, expected):
+    table = torch.tensor(logits)[:, None], torch.tensor(labels, dtype=torch.int8)[:, None]
+    (result,) = split_metrics(*table, ("Young",), [False], [0.5])
+    assert result.constant == expected

@@ -1,4 +1,5 @@
 from engine.report.notes import notes
+from engine.report.summary import headline, summarise
 
 
 def test_a_good_finished_run_has_the_one_sentence_about_the_majority(make):
@@ -77,3 +78,16 @@ def test_names_in_sentences_carry_no_control_characters(make):
     constant = make.replace(make.constant, task=make.hostile)
     history = make.history(make.run, make.replace(make.eval, metrics=(make.metrics, constant)), make.end)
     assert all(note.isprintable() for note in notes(history))
+
+
+def test_tasks_that_never_learned_come_first_in_the_notes_and_stand_in_the_headline(make):
+    dead, alike = make.replace(make.metrics, constant="logits"), make.replace(make.metrics, task="Bald", constant="answers")
+    history = make.history(make.run, make.replace(make.eval, split="test", metrics=(dead, alike)), make.end)
+    assert notes(history)[:2] == (
+        "task Young never learned: the model gives it one and the same logit for every test image",
+        "the answer to task Bald is the same for every test image; balanced accuracy is then 0.5",
+    )
+    assert headline(summarise(history)).endswith(" · 1 of 2 tasks never learned · one answer for all images on 1 of 2 tasks")
+    both = (dead, make.replace(dead, task="Bald"))
+    many = notes(make.history(make.run, make.replace(make.eval, metrics=both), make.end))
+    assert many[0] == "2 tasks (Young, Bald) never learned: the model gives each one and the same logit for every val image"
