@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin
 
 from engine.config import Config
 from shards.cores import cpu_quota
@@ -31,10 +31,8 @@ def start_accelerator(config: Config) -> Accelerator:
     check_environment(config, os.environ)
     # Accumulation is the loop's own; said explicitly, because an environment variable would otherwise scale every gradient.
     plugin = GradientAccumulationPlugin(num_steps=1)
-    # Nothing changes the statistics of a frozen model: to hand them round before every step would only cost time.
-    wrapper = DistributedDataParallelKwargs(broadcast_buffers=config.model.train_from != "heads")
     try:
-        accelerator = Accelerator(mixed_precision=config.train.precision, gradient_accumulation_plugin=plugin, kwargs_handlers=[wrapper])
+        accelerator = Accelerator(mixed_precision=config.train.precision, gradient_accumulation_plugin=plugin)
     except (ValueError, ImportError, RuntimeError, AssertionError, KeyError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0][:200]
         raise ConfigurationError(f"accelerate cannot start: {reason}; look at the variables {_set_variables(os.environ)}") from error

@@ -129,7 +129,7 @@ def check_weights(module: MultitaskModel) -> None:
 def changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
     """Return the trained parameters and all statistics, by name; the rest stays what it was loaded or drawn as."""
     trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-    return trained | dict(module.named_buffers())
+    return trained | module.statistics()
 
 
 def _own_sums(parts: Parts, rows: list[list[float]]) -> Tensor:

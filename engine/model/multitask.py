@@ -57,8 +57,14 @@ class MultitaskModel(nn.Module):
 
     def num_parameters(self) -> tuple[int, int]:
         """Return the number of parameters, and how many of them are trained."""
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.parameters()]
+        statistics = self.statistics().keys()
+        sizes = [(entry.numel(), entry.requires_grad) for name, entry in self.named_parameters() if name not in statistics]
         return sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Return what is measured and not trained, by name: running statistics, and the scales of features."""
+        scales = {f"readout.scales.{name}": value for name, value in self.readout.scales.named_parameters()}
+        return dict(self.named_buffers()) | scales
 
     def uses_chance(self) -> bool:
         """Return whether a training step draws random numbers."""

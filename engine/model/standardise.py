@@ -20,9 +20,6 @@ class Standardise(nn.Module):
     ever. Around mean 0 no step can do that to all samples at once.
     """
 
-    shift: Tensor
-    scale: Tensor
-
     def __init__(self, width: int) -> None:
         """Begin as the identity.
 
@@ -30,8 +27,9 @@ class Standardise(nn.Module):
             width: Number of features.
         """
         super().__init__()
-        self.register_buffer("shift", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
+        # Not buffers: DistributedDataParallel would hand them round before every step, and they never change.
+        self.shift = nn.Parameter(torch.zeros(width), requires_grad=False)
+        self.scale = nn.Parameter(torch.ones(width), requires_grad=False)
 
     def forward(self, features: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
         """Return the features on their common scale."""

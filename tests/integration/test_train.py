@@ -5,18 +5,25 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from engine.command_line import parse
 from engine.loop import trainer as trainer_module
 from engine.loop.metrics import split_metrics
 from engine.loop.predictions import read_predictions
 from engine.loop.state import Position
+from engine.model.multitask import build_trunk
+from engine.model.standardise import Standardise
+from engine.pipeline.build import build_loader, build_plan
+from engine.pipeline.order import Order
+from engine.pipeline.plan import Place
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
 from tests.conftest import ATTRIBUTES, forget_accelerator, pack, write_celeba
-from tests.integration.conftest import records, results, train
+from tests.integration.conftest import flags, records, results, train
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +230,43 @@ def test_frozen_trunk_trains_only_the_heads(shards, tmp_path):
     train(shards, tmp_path / "more", model__train_from="heads", train__epochs=2)
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("run", "more"))
     moved = {name for name in one if not torch.equal(one[name], two[name])}
-    assert moved == {name for name in one if not name.startswith("trunk.")}
+    # The scales of the features are measured once, and stay.
+    assert moved == {name for name in one if not name.startswith(("trunk.", "readout.scales."))}
+    assert {name for name in one if name.startswith("readout.scales.")} == {"readout.scales.pool3.shift", "readout.scales.pool3.scale"}
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_scales_are_those_of_the_training_split_and_are_resumed(shards, tmp_path, stored, monkeypatch):
+    options = {"model__train_from": "heads", "train__epochs": 2} | ({"features__dir": tmp_path / "features"} if stored else {})
+    train(shards, tmp_path / "whole", **options)
+    stop_after(monkeypatch, [(1, 2)])
+    with pytest.raises(Interrupted):
+        train(shards, tmp_path / "run", **options)
+    if not stored:
+        # A resumed run takes them from its checkpoint: the trunk need not run for them once more.
+        monkeypatch.setattr(Standardise, "measure", None)
+    train(shards, tmp_path / "run", run__if_exists="resume", **options)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    scale = load_file(tmp_path / "whole" / "model.safetensors")
+    # By hand: every training image through the trunk.
+    config = parse(flags(shards, tmp_path / "none", **options))
+    trunk, dataset = build_trunk(config.model, ("Young",), 0).eval(), ShardDataset(shards)
+    order = Order(ids=dataset.split_range("train"), batch_size=len(dataset.split_range("train")))
+    plan = build_plan(dataset, order, np.array([0]), config.pipeline, Place(rank=0, world_size=1, device=torch.device("cpu")))
+    with build_loader(plan) as loader, torch.no_grad():
+        seen = trunk(next(loader).images)["pool3"].double()
+    deviation = seen.std(0, correction=0)
+    deviation = deviation.clamp(min=0.05 * float(deviation.square().mean().sqrt()))
+    assert (1 / scale["readout.scales.pool3.scale"]).numpy() == pytest.approx(deviation.numpy(), rel=0.02)
+    shift = -scale["readout.scales.pool3.shift"] / scale["readout.scales.pool3.scale"]
+    assert shift.numpy() == pytest.approx(seen.mean(0).numpy(), rel=0.02, abs=1e-4)
+
+
+def test_features_are_left_as_they_are_where_that_is_wanted_or_the_trunk_is_trained(shards, tmp_path):
+    train(shards, tmp_path / "off", model__train_from="heads", model__standardise=False, train__epochs=1)
+    train(shards, tmp_path / "trained", model__train_from="conv2_1", train__epochs=1)
+    for name in ("off", "trained"):
+        assert not any("scales" in key for key in load_file(tmp_path / name / "model.safetensors"))
 
 
 def test_bf16_trains(shards, tmp_path):

@@ -48,8 +48,9 @@ def measure_features(config: Config, accelerator: Accelerator, data: Data, modul
                 raise DataError(f"{data.dataset.folder}: all {len(ids)} training samples that were tried are damaged; get a whole copy")
             cast("Standardise", scale).measure(rows[tap])
     if accelerator.num_processes > 1:
-        for buffer in module.readout.scales.buffers():
-            buffer.copy_(broadcast(buffer.to(accelerator.device)))
+        with torch.no_grad():
+            for statistic in module.readout.scales.parameters():
+                statistic.copy_(broadcast(statistic.detach().to(accelerator.device)))
 
 
 def _stored(table: FeatureTable, ids: NDArray[np.int64]) -> Rows:
