@@ -16,6 +16,7 @@ from shards.errors import ConfigurationError
 RUNS = "runs"
 """Folder of the runs inside the comparison's."""
 _BALANCER = "loss.balancer"
+WEIGHTS_SEED = "model.weights_seed"
 _MEASURED = Path("measured in this comparison")
 
 
@@ -145,6 +146,8 @@ def _variant_config(variant: Variant, options: CompareOptions, settings: Setting
         own["report.page"] = "False"
     if variant.balancer:
         own[_BALANCER] = variant.balancer
+    if _shares_trunk(settings):
+        own[WEIGHTS_SEED] = str(options.first_seed)
     if variant.sweep and takes(variant.scheduler, variant.sweep[0]):
         own[variant.sweep[0]] = variant.sweep[1]
     if _measured(variant, settings):
@@ -155,6 +158,13 @@ def _variant_config(variant: Variant, options: CompareOptions, settings: Setting
         return parse(to_flags(used | {name: Setting(words=(word,), is_flag=False) for name, word in own.items()}))
     except ConfigurationError as error:
         raise ConfigurationError(f"{variant.name}: {error}") from error
+
+
+def _shares_trunk(settings: Settings) -> bool:
+    """Return whether nothing is said of a random trunk that is not trained: it is then drawn once for all seeds."""
+    said = {name: setting.words[:1] for name, setting in settings.items()}
+    frozen = said.get("model.train_from", ("heads",)) == ("heads",)
+    return frozen and said.get("model.weights") == ("none",) and WEIGHTS_SEED not in said
 
 
 def _measured(variant: Variant, settings: Settings) -> bool:

@@ -1,5 +1,6 @@
 """A whole comparison: plan, runs, findings, report."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.command_line import to_yaml
@@ -10,11 +11,14 @@ from engine.compare.console import open_display
 from engine.compare.masks import drawn_masks
 from engine.compare.options import CompareOptions
 from engine.compare.outputs import check_folder, write_outputs
-from engine.compare.plan import RUNS, Plan, make_plan
+from engine.compare.plan import RUNS, WEIGHTS_SEED, Plan, make_plan
 from engine.compare.plots import make_plots
 from engine.compare.results import read_results
-from engine.data import open_data
+from engine.config import Config
+from engine.data import Data, open_data
 from engine.loop.balance.check import check_libraries
+from engine.loop.features.space import feature_bytes
+from engine.report.words import memory
 from shards.command import one_line
 from shards.errors import DataError, DivergenceError
 from shards.storage.lock import lock_folder
@@ -39,9 +43,11 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
     for run in plan.runs:
         check_libraries(run.config.loss.balancer)
     data = _data_of(plan)
+    for line in _told_before(plan, settings, data):
+        print(one_line(line), flush=True)
     display = open_display()
     try:
-        lost = without_results(train_all(plan, display, data))
+        lost = without_results(train_all(plan, display, data.in_words()))
     finally:
         display.close()
     plan = plan.without(lost)
@@ -60,8 +66,33 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         raise DivergenceError(f"{names} diverged; {what}")
 
 
-def _data_of(plan: Plan) -> str:
-    """Return what tells the data of all runs from others.
+def _told_before(plan: Plan, settings: Settings, data: Data) -> Iterator[str]:
+    """Yield what should be known before anything is computed."""
+    config = plan.runs[0].config
+    if WEIGHTS_SEED not in settings and config.model.weights_seed is not None:
+        yield (
+            f"all seeds share one random trunk ({WEIGHTS_SEED} {config.model.weights_seed}); --{WEIGHTS_SEED} None draws one for each seed"
+        )
+    sets = _feature_sets(plan)
+    if sets:
+        trunks = f" of {len(sets)} trunks" if len(sets) > 1 else ""
+        needed = memory(sum(feature_bytes(known, data) for known in sets))
+        yield f"features{trunks} take {needed} in {config.features.dir}; what is there is not computed again"
+
+
+def _feature_sets(plan: Plan) -> list[Config]:
+    """Return a configuration for each set of features: trunks are drawn by the runs' seeds, or one is swept over."""
+    found = dict[tuple[object, ...], Config]()
+    for run in plan.runs:
+        model = run.config.model
+        if run.config.features.dir is not None and run.task in (None, plan.tasks[0]):
+            seed = run.seed if model.weights == "none" and model.weights_seed is None else None
+            found[model.trunk, model.weights, model.tap, model.tap_grid, seed] = run.config
+    return list(found.values())
+
+
+def _data_of(plan: Plan) -> Data:
+    """Open the data of all runs.
 
     Raises:
         DataError: The data set is damaged, or has nothing to evaluate on.
@@ -73,4 +104,4 @@ def _data_of(plan: Plan) -> str:
             "the data set has neither val nor test samples, so there is nothing to compare; pack it with a split of either kind, into "
             "another folder"
         )
-    return data.in_words()
+    return data

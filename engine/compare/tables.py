@@ -116,7 +116,7 @@ def baselines_table(findings: Findings) -> Table:
         f"Holm's correction for {sum(variant.overall.to_baseline is not None for variant in findings.variants)} comparisons; below "
         f"{SIGNIFICANT} counts as a difference. Δm: mean over tasks of the relative gain over stl, ± standard deviation. Negative "
         f"transfer ({DOWN} where there is any): tasks whose mean difference to stl, paired by seed, lies below {_HARM} standard errors "
-        "(sd(d) / √S). Time: of a run; of stl, of the runs of all tasks together.",
+        "(sd(d) / √S). Time: of a run, without computing the features; of stl, of the runs of all tasks together.",
         corner="variant",
         columns=("to mtl, points", "95 % of resamples", "p (bootstrap)", "p (seeds)", "adjusted", "Δm, %", "negative transfer", "time"),
         rows=tuple(Row(name=one_line(variant.name), cells=tuple(_against(variant))) for variant in findings.variants),

@@ -81,8 +81,16 @@ def result_facts(summary: Summary) -> Facts:
     known = [value for value in summary.mean_probabilities if value is not None]
     if known:
         facts.append(("mean P", f"{number(min(known), 2)} to {number(max(known), 2)} over the tasks"))
-    facts.append(("wall time", duration(summary.wall_seconds)))
+    facts.append(("wall time", f"{duration(summary.wall_seconds)}{without_features(summary)}"))
     return facts
+
+
+def without_features(summary: Summary) -> str:
+    """Return what a run's wall time leaves out, in words.
+
+    The clock starts when everything is built: features may have been there, or were computed before.
+    """
+    return ", without computing the features" if summary.run.features and summary.wall_seconds is not None else ""
 
 
 def percentiles(times: Percentiles | None) -> str:

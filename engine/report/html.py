@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.report.columns import PAGE_COLUMNS, Column, needed
-from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts
+from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts, without_features
 from engine.report.history import RunHistory
 from engine.report.plots import Series, heat_gradient, heat_map, panels, speed
 from engine.report.rates import DATA_BOUND_ABOVE, data_wait_share, images_per_second
@@ -95,7 +95,11 @@ def cards(summary: Summary) -> list[Card]:
         *shown,
         Card(value=count(rate.images_per_second), name="images/s", remark=rate.verdict, style=style),
         Card(value=percent(rate.data_wait_share, 1), name="data wait", remark=f"limit {percent(DATA_BOUND_ABOVE)}"),
-        Card(value=duration(summary.wall_seconds), name="wall time", remark=f"{summary.num_epochs} of {summary.run.epochs} epochs"),
+        Card(
+            value=duration(summary.wall_seconds),
+            name="wall time",
+            remark=f"{summary.num_epochs} of {summary.run.epochs} epochs{without_features(summary)}",
+        ),
     ]
 
 

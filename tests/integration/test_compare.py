@@ -278,3 +278,14 @@ def test_the_run_of_a_process_that_dies_is_taken_over(finished, shared, tmp_path
     assert "run 1/3 dst seed 0: goes on" in told
     assert "run 3/3 static seed 0: done in" in told
     check_shared(tmp_path / "out", finished, taken_over="dst")
+
+
+@pytest.mark.parametrize(("said", "trunks"), [((), 1), (("--model.weights_seed", "None"), 2)])
+def test_the_space_of_features_is_told_before_they_are_computed(shards, tmp_path, capsys, said, trunks):
+    compare(words(shards, tmp_path / "out", "--features.dir", str(tmp_path / "features"), "--schedulers", "mtl", "--seeds", "2", *said))
+    first, *lines = capsys.readouterr().out.splitlines()
+    if not said:
+        assert first == "all seeds share one random trunk (model.weights_seed 0); --model.weights_seed None draws one for each seed"
+        first, *lines = lines
+    assert first.startswith(f"features{' of 2 trunks' if said else ''} take ")
+    assert len([folder for folder in (tmp_path / "features").iterdir() if folder.is_dir()]) == trunks

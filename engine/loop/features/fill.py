@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from accelerate import Accelerator
@@ -17,7 +18,18 @@ from engine.loop.stop import StopRequest, WaitedTooLong
 from shards.dataset import ShardDataset
 from shards.errors import DataError, Interrupted
 
-Progress = Callable[[int, int, float], None]
+
+@runtime_checkable
+class Progress(Protocol):
+    """What is told of features that are computed."""
+
+    def begin(self, num_bytes: int, folder: Path) -> None:
+        """Tell what they will take on the disk, before the first is computed."""
+
+    def __call__(self, done: int, total: int, seconds: float) -> None:
+        """Tell how many of the samples are done, and in what time."""
+
+
 """Takes samples done, samples to do (by all ranks), and the seconds so far."""
 
 
@@ -62,7 +74,7 @@ def fill(
             if accelerator.is_main_process:
                 for entry in stores:
                     entry.store.forget(_outdated(entry.store, blocks, dataset))
-                _check_space(folder, stores, blocks)
+                progress.begin(_check_space(folder, stores, blocks), folder)
             together.meet()
             missing = _missing(stores, blocks)
             # Every rank looks before any of them writes: they have to agree on who does what.
@@ -121,7 +133,8 @@ def _outdated(store: FeatureStore, blocks: NDArray[np.int64], dataset: ShardData
     return sorted({sample // BLOCK for sample, bad in store.bad(blocks).items() if bad.shard != shard_state(dataset, sample)})
 
 
-def _check_space(folder: Path, stores: Sequence[TapStore], blocks: NDArray[np.int64]) -> None:
+def _check_space(folder: Path, stores: Sequence[TapStore], blocks: NDArray[np.int64]) -> int:
+    """Return the bytes that the missing blocks will take; refuse where they do not fit."""
     needed = sum(entry.store.num_bytes(entry.store.missing(blocks)) for entry in stores)
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -129,3 +142,4 @@ def _check_space(folder: Path, stores: Sequence[TapStore], blocks: NDArray[np.in
             f"features.dir {folder}: features need {needed / 1e9:.3g} GB, and the disk has {free / 1e9:.3g} GB; free some, set "
             "features.dtype float16, or name another folder"
         )
+    return needed

@@ -1,5 +1,6 @@
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,7 @@ def finished(tmp_path, monkeypatch):
     """The folder of a comparison whose runs are all there."""
     from engine.compare import session
 
-    monkeypatch.setattr(session, "_data_of", lambda _plan: DATA)
+    monkeypatch.setattr(session, "_data_of", lambda _plan: SimpleNamespace(in_words=lambda: DATA))
     out = tmp_path / "out"
     for run in plan_of(out, *WORDS)[1].runs:
         write_run(run, TASKS)

@@ -166,3 +166,20 @@ def test_all_tasks_are_those_of_the_data_set(shards):
     assert len(plan.runs) == 41
     assert plan.runs[0].config.data.tasks == (plan.tasks[0],)
     assert plan.runs[-1].config.data.tasks == ("all",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "seeds"),
+    [
+        ("--model.weights none", [4, 4]),
+        ("--model.weights none --model.train_from heads", [4, 4]),
+        ("--model.weights none --model.weights_seed 7", [7, 7]),
+        # Said otherwise: each run draws its own, by its own seed.
+        ("--model.weights none --model.weights_seed None", [None, None]),
+        ("--model.weights none --model.train_from all", [None, None]),
+        ("--model.weights IMAGENET1K_V1", [None, None]),
+    ],
+)
+def test_seeds_share_a_random_trunk_that_is_not_trained(settings, seeds):
+    runs = runs_of("--schedulers", "mtl", "--seeds", "2", "--first-seed", "4", *settings.split())
+    assert [run.config.model.weights_seed for run in runs] == seeds

@@ -45,3 +45,11 @@ def test_on_a_terminal_a_line_is_drawn_and_taken_away(capsys, monkeypatch):
     # The cursor is hidden while there is a live line.
     assert err.startswith("\x1b[?25l")
     assert "\x1b[?25h" in err.partition(DONE)[2]
+
+
+def test_the_space_is_told_before_anything_is_computed(capsys, tmp_path):
+    with feature_progress("plain", is_shown=True) as progress:
+        progress.begin(3 * 2**29, tmp_path)
+        # Nothing is missing.
+        progress.begin(0, tmp_path)
+    assert capsys.readouterr().err.replace("\n", "") == f"features: 1.5 GiB will be written into {tmp_path}"
