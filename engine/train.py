@@ -8,7 +8,7 @@ import time
 
 from engine.command_line import parse
 from shards.command import DEBUG_FLAG, with_exit_code
-from shards.errors import DataError, DropstreamError, Interrupted, RankLostError
+from shards.errors import DataError, DropstreamError, Interrupted, InterruptedWaiting, RankLostError
 
 _PR_SET_PDEATHSIG = 1
 _OTHERS_SECONDS = 3.0
@@ -33,7 +33,7 @@ def _train() -> None:
     except DropstreamError as error:
         # All ranks find the same mistake, and one of each machine tells it, because folders are a machine's own; a damaged sample or a
         # lost rank may be known to any one of them.
-        if os.environ.get("LOCAL_RANK", "0") != "0" and not isinstance(error, DataError | RankLostError):
+        if os.environ.get("LOCAL_RANK", "0") != "0" and not isinstance(error, DataError | RankLostError | InterruptedWaiting):
             # Where all have found it, the launcher ends this process meanwhile; an error that only this rank has met is told.
             if isinstance(error, Interrupted):
                 # All of them stop together.

@@ -55,6 +55,10 @@ class Interrupted(DropstreamError):  # noqa: N818 (not an error: the run did as 
     exit_code = 75
 
 
+class InterruptedWaiting(Interrupted):
+    """The same, without a checkpoint of its own: this process alone waited for what did not come, and the others waited for it."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the nearest known name, or an empty string.
 

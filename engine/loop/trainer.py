@@ -25,7 +25,7 @@ from engine.loop.tally import EpochTally
 from engine.loop.weights_file import write_weights
 from engine.pipeline.loader import Loader
 from engine.records import EndRecord, EpochRecord, Record, StepRecord
-from shards.errors import DivergenceError, Interrupted
+from shards.errors import DivergenceError, Interrupted, InterruptedWaiting
 
 _MOST_KEYS = 5
 
@@ -212,7 +212,7 @@ class Trainer:
         # The others wait for this process, in the middle of a step: no checkpoint can have them all.
         self._emit_end("stopped")
         rank, folder = self._parts.accelerator.process_index, quote(str(self._parts.run_dir))
-        raise Interrupted(
+        raise InterruptedWaiting(
             f"stopped by a signal while process {rank} waited for a batch; go on from the newest checkpoint with --run.dir {folder} "
             "--run.if_exists resume"
         )

@@ -35,6 +35,9 @@ def test_listed_keys_in_the_order_of_the_data_set_whatever_the_lists(shards, tmp
     ids = chosen(shards, keys=path)
     assert ids.tolist() == list(range(10, 30, 3))
     assert chosen(shards, keys=path, limit=2).tolist() == [10, 13]
+    # As Windows' editor writes it.
+    path.write_text("\n".join(keys[10:30:3]), encoding="utf-8-sig")
+    assert chosen(shards, keys=path).tolist() == list(range(10, 30, 3))
 
 
 @pytest.mark.parametrize(
