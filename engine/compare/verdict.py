@@ -90,6 +90,8 @@ def _against_baseline(findings: Findings) -> Iterator[str]:
         yield (
             "mtl is not among what is compared, so nothing says whether dropping tasks helps."
             if not any(variant.scheduler == "mtl" and variant.balancer is None for variant in findings.variants)
+            else "No task is left to compare with mtl."
+            if compared
             else "There is nothing to compare with mtl."
         )
         return
@@ -218,7 +220,9 @@ def _undefined(findings: Findings) -> Iterator[str]:
     if tasks:
         yield f"{name} is not defined for {', '.join(tasks)} on {findings.split}, which means over the tasks leave out"
     has_gain = [variant.relative_gain for variant in findings.variants if variant.relative_gain]
-    if any(gain.mean is None for gain in has_gain):
+    singles = [variant for variant in findings.variants if variant.scheduler == "stl"]
+    values = [value for variant in singles for entry in variant.tasks for value in entry.measures[findings.metric].values]
+    if 0.0 in values and any(gain.mean is None for gain in has_gain):
         yield f"there is no Δm: a task trained alone has a {name} of 0, and nothing can be divided by it"
 
 

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.report.columns import PAGE_COLUMNS, Column, needed
-from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts, without_features
+from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts
 from engine.report.history import RunHistory
 from engine.report.plots import Series, heat_gradient, heat_map, panels, speed
 from engine.report.rates import DATA_BOUND_ABOVE, data_wait_share, images_per_second
@@ -97,8 +97,8 @@ def cards(summary: Summary) -> list[Card]:
         Card(value=percent(rate.data_wait_share, 1), name="data wait", remark=f"limit {percent(DATA_BOUND_ABOVE)}"),
         Card(
             value=duration(summary.wall_seconds),
-            name="wall time",
-            remark=f"{summary.num_epochs} of {summary.run.epochs} epochs{without_features(summary)}",
+            name="wall time without features" if summary.run.features else "wall time",
+            remark=f"{summary.num_epochs} of {summary.run.epochs} epochs",
         ),
     ]
 

@@ -54,15 +54,22 @@ def test_many_are_counted_not_listed():
 
 def test_what_is_not_defined_is_named():
     blank = Spread(mean=None, deviation=None, values=(None,) * 3)
+    zero = Spread(mean=0.2, deviation=0.1, values=(0.3, 0.0, 0.3))
     whole = variant("stl")
-    tasks = tuple(
-        replace(known, measures=known.measures | ({"balanced_accuracy": blank} if known.task == "Bald" else {})) for known in whole.tasks
-    )
+    given = {"Bald": blank, "Young": zero}
+    tasks = tuple(replace(known, measures=known.measures | {"balanced_accuracy": given[known.task]}) for known in whole.tasks)
     found = findings(replace(whole, tasks=tasks), replace(variant("mtl"), relative_gain=blank))
     assert notes(found)[-2:] == (
         "balanced accuracy is not defined for Bald on test, which means over the tasks leave out",
         "there is no Δm: a task trained alone has a balanced accuracy of 0, and nothing can be divided by it",
     )
+    # Without a score of 0 there is another reason, which the first line tells: no task is left.
+    assert not any("Δm" in note for note in notes(findings(whole, replace(variant("mtl"), relative_gain=blank))))
+
+
+def test_where_no_task_is_left_it_says_so():
+    nothing = replace(difference(0.0), mean=None)
+    assert "No task is left to compare with mtl." in verdict(findings(MTL, variant("dst", to_baseline=nothing)))
 
 
 def test_the_mean_does_not_hide_single_tasks():
