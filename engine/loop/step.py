@@ -93,7 +93,8 @@ class TrainStep:
         factors = _factors(active, weights)
         parts = self._parts(batch)
         facts = StepFacts(trained=trained, active=active, num_parts=len(parts), epoch=epoch, step=step)
-        total = torch.zeros(len(mask), device=device)
+        found: list[Tensor] = []
+        summed: Tensor | None = None
         for number, part in enumerate(parts, start=1):
             # Gradients of all but the last micro batch stay on this rank.
             with nullcontext() if number == len(parts) else self._accelerator.no_sync(self._model):
@@ -101,12 +102,14 @@ class TrainStep:
                 if self._balancer is not None:
                     self._balancer.backward(losses, facts)
                 else:
+                    summed = _sum(losses, factors)
                     # Gradients are averaged over the ranks, and the shares are to be summed.
-                    self._accelerator.backward(_sum(losses, factors) * (self._accelerator.num_processes / len(mask)))
-            total += losses.detach()
+                    self._accelerator.backward(summed * (self._accelerator.num_processes / len(mask)))
+            found.append(losses.detach())
         if active is not None:
             self._let_stand(trained.tolist())
-        outcome = self._outcome(total, factors, trained, step)
+        # A batch in one part has its sum already.
+        outcome = self._outcome(sum(found[1:], found[0]), factors, trained, step, summed if len(parts) == 1 else None)
         self._optimizer.step()
         for parameter in self._parameters:
             parameter.grad = None
@@ -129,10 +132,13 @@ class TrainStep:
         size = self._micro_batch_size
         return [(batch.inputs, batch.labels)] if size is None or size >= len(batch) else list(batch.split(size))
 
-    def _outcome(self, losses: Tensor, factors: Tensor | None, trained: NDArray[np.bool_], step: int) -> StepOutcome:
+    def _outcome(
+        self, losses: Tensor, factors: Tensor | None, trained: NDArray[np.bool_], step: int, summed: Tensor | None = None
+    ) -> StepOutcome:
         self.watch.look(losses, step)
-        loss = _sum(losses, factors) / len(trained) if trained.any() else torch.zeros_like(losses[0])
-        return StepOutcome(losses=losses, step_loss=loss, trained=trained)
+        if summed is None:
+            summed = _sum(losses, factors) if trained.any() else torch.zeros_like(losses[0])
+        return StepOutcome(losses=losses, step_loss=summed.detach() / len(trained), trained=trained)
 
 
 def _factors(active: Tensor | None, weights: Tensor | None) -> Tensor | None:

@@ -43,6 +43,8 @@ class TaskReadout(nn.Module):
         self.sharing = [place for place, alone in enumerate(own) if not alone]
         frozen = config.standardise and config.train_from == FROZEN
         self.scales = nn.ModuleDict({name: Standardise(width(name)) for name in dict.fromkeys(self.taps)} if frozen else {})
+        # Known by heart, as `_layers` below.
+        self._scales = [(name, *scale.parameters()) for name, scale in self.scales.items()]
         self._alone = [place for place, alone in enumerate(own) if alone]
         places = [*self.sharing, *self._alone]
         self._columns = [places.index(place) for place in range(len(tasks))] if self.sharing and self._alone else None
@@ -71,8 +73,8 @@ class TaskReadout(nn.Module):
 
     def split(self, seen: Mapping[str, Tensor]) -> list[Tensor]:
         """Return where the tasks' ways part: [batch, width] for those that share the hidden layers, if any, then for each of the others."""
-        if self.scales:
-            seen = {name: scale(seen[name]) for name, scale in self.scales.items()}
+        if self._scales:
+            seen = {name: torch.addcmul(shift, seen[name], scale) for name, shift, scale in self._scales}
         shared = [] if self.shared is None else [self.shared(seen[self.tap])]
         return [*shared, *(seen[self.taps[place]] for place in self._alone)]
 
