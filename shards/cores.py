@@ -25,7 +25,7 @@ def cpu_quota(groups: Path = _GROUPS, own: Path = _OWN_GROUPS) -> int | None:
     """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
     found = [cores for line in lines for cores in _limits(groups, line)]
     return max(1, math.ceil(min(found))) if found else None

@@ -19,7 +19,10 @@ _OWN = {
     "scheduler.name": "the comparison has its own schedulers; use --schedulers",
 }
 """Settings that the comparison makes itself -> why they cannot be given."""
-_USUAL = dict.fromkeys(("output_dir", "out_dir", "output", "save_dir", "log_dir", "dir"), "out") | {"seed": "seeds", "num_seeds": "seeds"}
+_USUAL = dict.fromkeys(("output_dir", "out_dir", "output", "out", "save_dir", "log_dir", "dir"), "out") | {
+    "seed": "seeds",
+    "num_seeds": "seeds",
+}
 _SECTIONS = {section.name: section.type for section in dataclasses.fields(Config)}
 _KEYS = [f"{name}.{key.name}" for name, section in _SECTIONS.items() if isinstance(section, type) for key in dataclasses.fields(section)]
 _OPTIONS = [field.name for field in dataclasses.fields(CompareOptions)]
@@ -78,7 +81,10 @@ def to_flags(settings: Settings) -> list[str]:
 
 def _check_name(argument: str, name: str) -> None:
     if name not in (*_OPTIONS, *_KEYS, CONFIG_FLAG[2:], "help"):
-        known = [*(option.replace("_", "-") for option in _OPTIONS), *_KEYS, CONFIG_FLAG[2:]]
+        last = name.rpartition(".")[2]
+        if last in USUAL and last not in _USUAL and USUAL[last].split()[0] in _OWN:
+            raise ConfigurationError(f"unknown option {argument!r}; {_OWN[USUAL[last].split()[0]]}")
+        known = [*(option.replace("_", "-") for option in _OPTIONS), *(key for key in _KEYS if key not in _OWN), CONFIG_FLAG[2:]]
         raise unknown_option(argument, known, USUAL | _USUAL)
 
 

@@ -100,6 +100,9 @@ def _against_baseline(findings: Findings) -> Iterator[str]:
     if not tested:
         means = [difference.mean or 0.0 for _, difference in known]
         far = f"is {points(means[0])}" if len(means) == 1 else f"are {points(min(means))} to {points(max(means))}"
+        if len(findings.seeds) > 1:
+            yield f"All seeds differ by the same, which tells nothing of chance, so nothing is claimed ({far} points from mtl in {what})."
+            return
         yield (
             "One seed cannot tell a scheduler's effect from the luck of the seed, so nothing is claimed: "
             f"{_names([variant for variant, _ in known])} {far} points from mtl in {what}. Add seeds: --seeds 3 or more."
@@ -221,7 +224,8 @@ def _undefined(findings: Findings) -> Iterator[str]:
         yield f"{name} is not defined for {', '.join(tasks)} on {findings.split}, which means over the tasks leave out"
     has_gain = [variant.relative_gain for variant in findings.variants if variant.relative_gain]
     singles = [variant for variant in findings.variants if variant.scheduler == "stl"]
-    values = [value for variant in singles for entry in variant.tasks for value in entry.measures[findings.metric].values]
+    known = [entry for variant in singles for entry in variant.tasks if not entry.num_constant]
+    values = [value for entry in known for value in entry.measures[findings.metric].values]
     if 0.0 in values and any(gain.mean is None for gain in has_gain):
         yield f"there is no Δm: a task trained alone has a {name} of 0, and nothing can be divided by it"
 

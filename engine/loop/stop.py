@@ -44,6 +44,7 @@ class StopRequest:
         self._patience = _PATIENCE_ALONE if accelerator.num_processes == 1 else _PATIENCE_WITH_OTHERS
         self._reminded = False
         self._closed = threading.Event()
+        self._sending = threading.Lock()
         self._held = ExitStack()
         self._steps = 0
         self._question: tuple[distributed.Work, torch.Tensor] | None = None
@@ -58,7 +59,8 @@ class StopRequest:
 
     def __exit__(self, *_: object) -> None:
         """Give the signals back."""
-        self._closed.set()
+        with self._sending:
+            self._closed.set()
         self._held.close()
 
     @property
@@ -104,5 +106,9 @@ class StopRequest:
     def _remind(self, number: int) -> None:
         """Send the signal again, now and then: only its handler can end a wait of the main thread."""
         while not self._closed.wait(self._patience / 5):
-            self._reminded = True
-            os.kill(os.getpid(), number)
+            # Never after the handlers are given back: whoever has them then would take it for a new signal.
+            with self._sending:
+                if self._closed.is_set():
+                    return
+                self._reminded = True
+                os.kill(os.getpid(), number)

@@ -50,7 +50,8 @@ def read_state(path: Path) -> object:
         with path.open("rb") as file:
             # weights_only: a pickle may hold tensors and nothing that runs.
             return torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError, AttributeError, TypeError, IndexError) as error:
+    except Exception as error:
+        # Whatever the bytes of a damaged pickle lead to, the file is the cause.
         raise ValueError(_why_unread(path, error)) from error
 
 
@@ -68,7 +69,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.rpartition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, KeyError, OSError, ValueError) as error:
         raise ValueError("is damaged: the end of a .pth file is missing") from error
     if "constants.pkl" in names:
         raise ValueError(f"is TorchScript, a program and not weights; {_SAVE}")
@@ -95,7 +96,7 @@ def _unsafe_classes(path: Path, error: Exception) -> list[str]:
         return []
     try:
         return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except (RuntimeError, ValueError, EOFError, UnpicklingError):
+    except Exception:  # noqa: BLE001 (a damaged file, as above)
         # Files from before torch 1.6 are not looked through; loading stops at the first.
         return _UNSAFE.findall(str(error))[:1]
 

@@ -73,6 +73,8 @@ class Loader:
                 self._stream = self._open_stream(self._plan, self.bad_samples, self._number)
             batch = self._stream.next()
         except BaseException:
+            # Closing is no waiting: nothing may end it halfway.
+            Loader.waiting_since = None
             # Part of a batch may be gone; only a new stream begins exactly here.
             self.close()
             raise

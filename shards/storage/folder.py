@@ -102,8 +102,8 @@ def check_no_shard(flag: str, name: str) -> None:
         ConfigurationError: It is one, or a pattern of several, as `webdataset` takes them.
     """
     folder, _, last = name.rpartition("/")
-    if name.startswith("pipe:") or (re.search(r"\.tar(\.gz)?$|[{}*?]", last) and not Path(name).is_dir()):
-        wanted = f"{flag} {folder}" if folder and not name.startswith("pipe:") else f"{flag} FOLDER"
+    if name.startswith("pipe:") or (re.search(r"\.tar(\.gz)?$|\{\w+\.\.\w+\}|\*", last) and not Path(name).is_dir()):
+        wanted = f"{flag} {folder}" if folder and not folder.endswith(":/") and not name.startswith("pipe:") else f"{flag} FOLDER"
         raise ConfigurationError(f"{flag} {name}: names shards, expected the folder that tools/make_shards has written them into: {wanted}")
 
 

@@ -46,6 +46,10 @@ def measure_features(config: Config, accelerator: Accelerator, data: Data, modul
         for tap, scale in module.readout.scales.items():
             if not len(rows[tap]):
                 raise DataError(f"{data.dataset.folder}: all {len(ids)} training samples that were tried are damaged; get a whole copy")
+            if not np.isfinite(rows[tap]).all():
+                raise DataError(
+                    f"model.tap {tap}: the frozen trunk gives values that are not finite; use train.precision bf16, or check model.weights"
+                )
             cast("Standardise", scale).measure(rows[tap])
     if accelerator.num_processes > 1:
         with torch.no_grad():

@@ -3,6 +3,7 @@
 import zipfile
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -21,6 +22,8 @@ NETWORK = {
     "features.3.bias": torch.randn(128),
 }
 """A VGG11 up to its second convolution."""
+
+OTHER = {name: tensor + 1 for name, tensor in NETWORK.items()}
 
 
 def prefixed(prefix, network=NETWORK):
@@ -69,6 +72,8 @@ def refusal(load, content, **options) -> str:
         ({"state_dict": prefixed("module."), "epoch": 3, "best": 0.5}, "under 'state_dict' and without 'module.' in their names"),
         ({"model": NETWORK, "optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}}}, "under 'model'"),
         ({"model_state_dict": NETWORK}, "under 'model_state_dict'"),
+        # The same twice is no choice.
+        ({"state_dict": NETWORK, "ema": NETWORK}, "under 'state_dict'"),
         ({"ema": {"module": NETWORK, "decay": 0.99}}, "under 'ema.module'"),
         (prefixed("module.") | {"n_averaged": torch.tensor(7)}, "without 'module.' in their names"),
         (prefixed("model.") | {"criterion.weight": torch.zeros(2)}, "without 'model.' before their names"),
@@ -121,8 +126,11 @@ def test_a_trained_stage_trains(load):
         ({"epoch": 3}, "holds no VGG as torchvision names its weights (features.0.weight …): there is no tensor in it"),
         ({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.weight": torch.zeros(2)}, "its names are 'conv1.weight', 'fc.weight' …"),
         ({"conv1_1.weight": NETWORK["features.0.weight"]}, "its names are 'conv1_1.weight' …"),
-        ({"model": NETWORK, "ema": prefixed("module.")}, "holds the weights of 2 networks, at 'model' and 'ema'; save those you mean"),
-        (prefixed("student.") | prefixed("teacher."), "holds the weights of 2 networks, at 'student' and 'teacher'"),
+        (
+            {"model": NETWORK, "ema": prefixed("module.", OTHER)},
+            "holds the weights of 2 networks, at 'model' and 'ema'; save those you mean",
+        ),
+        (prefixed("student.") | prefixed("teacher.", OTHER), "holds the weights of 2 networks, at 'student' and 'teacher'"),
         (
             NETWORK | {"features.3.bias": torch.zeros(64)},
             "does not hold the weights of torchvision's vgg11: features.3.bias is 64, expected 128",
@@ -258,3 +266,31 @@ def test_torchvisions_weights_are_read_where_torch_keeps_them(monkeypatch, tmp_p
     trunk = build_trunk(ModelConfig(trunk="vgg11", weights="IMAGENET1K_V1", tap="conv2_1"), TASKS, 0)
     assert torch.equal(trunk.state_dict()["stages.conv2_1.0.bias"], NETWORK["features.3.bias"])
     assert trunk.notes == ()
+
+
+def test_convolutions_alone_serve_no_stage_behind_them(load):
+    with torch.device("meta"):
+        features = torchvision.models.vgg11(weights=None, init_weights=False).features
+    state = {f"features.{key}": torch.zeros(()).expand(tensor.shape) for key, tensor in features.state_dict().items()}
+    message = refusal(load, state, tap="fc6")
+    assert "classifier.0.weight is missing; its convolutions are that network's: set model.tap to one of their stages" in message
+
+
+def test_tensors_without_values_are_named(load):
+    assert "holds no values: features.0.weight is a tensor of the meta device" in refusal(
+        load, {name: tensor.to("meta") for name, tensor in NETWORK.items()}
+    )
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_no_damage_ends_in_a_traceback(load, tmp_path, new):
+    torch.save({"features.0.weight": torch.randn(64, 3, 3, 3)}, tmp_path / "whole.pth", _use_new_zipfile_serialization=new)
+    data = (tmp_path / "whole.pth").read_bytes()
+    chance = np.random.default_rng(0)
+    for cut in chance.integers(1, len(data), 60).tolist():
+        refusal(load, data[:cut])
+    for place in chance.integers(0, min(len(data), 600), 60).tolist():
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << int(chance.integers(8))
+        # Not every flip is seen, and this file lacks most of a VGG anyway.
+        refusal(load, bytes(flipped))
