@@ -93,7 +93,8 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     known = _identity(config, accelerator, data, module)
     # After everything that may be refused: computing features may take hours.
     table = None if config.features.dir is None else shared.features(config, accelerator, data, trunk, progress)
-    if module.readout.scales:
+    # Noise has no scale that a training split could tell.
+    if module.readout.scales and config.pipeline.backend != "synthetic":
         # A checkpoint has them. All ranks decide alike: one that sees another folder is told so when all are built.
         is_new = torch.tensor([_newest_checkpoint(config) is None], dtype=torch.int32, device=accelerator.device)
         if accelerator.gather(is_new).any():

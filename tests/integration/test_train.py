@@ -20,6 +20,7 @@ from engine.model.standardise import Standardise
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place
+from engine.run import run
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
 from tests.conftest import ATTRIBUTES, forget_accelerator, pack, write_celeba
@@ -353,3 +354,12 @@ def test_an_existing_folder_is_not_touched_unasked(shards, tmp_path, reference):
         train(shards, tmp_path / "run", run__if_exists="replace")
     assert (tmp_path / "thesis.tex").exists()
     assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_frozen_trunk_trains_on_noise(shards, tmp_path):
+    options = {"model__train_from": "heads", "pipeline__backend": "synthetic", "train__epochs": 1}
+    # Without images there are no threads to set.
+    arguments = flags(shards, tmp_path / "run", **options)
+    place = arguments.index("--pipeline.threads")
+    run(parse(arguments[:place] + arguments[place + 2 :]))
+    assert torch.equal(load_file(tmp_path / "run" / "model.safetensors")["readout.scales.pool3.scale"], torch.ones(256))
