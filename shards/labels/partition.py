@@ -49,7 +49,7 @@ def read_partition(path: Path, *, name: str | None = None, means: Means | None =
     elif columns.attributes[0].cells is SPLIT_CELLS:
         column = table.header[columns.attributes[0].position]
         # Where all three splits occur, only a column of folds is odd; then nothing is read twice.
-        if column.lower() in _FOLDS or len(np.unique(codes)) < len(SPLITS):
+        if column.lower() in _FOLDS or len(set(codes.tolist())) < len(SPLITS):
             notes = (*notes, *_odd_codes(name, column, _cells_of(table, columns)))
     return Partition(files=files, codes=codes, notes=notes)
 

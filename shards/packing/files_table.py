@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.packing.keys import tells_file
+from shards.packing.keys import tell_files
 from shards.packing.quarantine import harmless
 from shards.packing.source import Source
 from shards.storage.folder import Folder
@@ -31,18 +31,15 @@ def write_files(out: Folder, source: Source, kept: Sequence[NDArray[np.int64]]) 
         DataError: It cannot be written.
     """
     rows = np.concatenate(kept)
-    if all(tells_file(*pair) for start in range(0, len(rows), _CHUNK) for pair in _pairs(source, rows[start : start + _CHUNK])):
+    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+    if all(tell_files(source.keys[chunk], source.files[chunk]) for chunk in chunks):
         return False
     with out.create(FILES) as file:
         file.write(b"key,file\n")
-        for start in range(0, len(rows), _CHUNK):
+        for chunk in chunks:
             text = io.StringIO()
-            pairs = _pairs(source, rows[start : start + _CHUNK])
-            named = ((key.decode("ascii"), harmless(name.decode("utf-8", "backslashreplace"))) for name, key in pairs)
+            pairs = zip(source.keys[chunk].tolist(), source.files[chunk].tolist(), strict=True)
+            named = ((key.decode("ascii"), harmless(name.decode("utf-8", "backslashreplace"))) for key, name in pairs)
             csv.writer(text, lineterminator="\n").writerows(named)
             file.write(text.getvalue().encode())
     return True
-
-
-def _pairs(source: Source, rows: NDArray[np.int64]) -> list[tuple[bytes, bytes]]:
-    return list(zip(source.files[rows].tolist(), source.keys[rows].tolist(), strict=True))

@@ -12,8 +12,7 @@ MAX_KEY_BYTES = 96
 """A key and its suffix must fit the 100 bytes that USTAR has for a name."""
 KEY = re.compile(rb"[A-Za-z0-9_-]{1,96}")
 
-_SUFFIX = re.compile(rb"\.[^./]*\Z")
-_FOREIGN = re.compile(rb"[^A-Za-z0-9_-]")
+_TO_KEY = bytes(byte if KEY.fullmatch(bytes([byte])) else ord("_") for byte in range(256))
 _HASH_DIGITS = 8
 _CHUNK = 4096
 
@@ -26,7 +25,8 @@ def key_of(file: bytes) -> bytes:
     >>> key_of(b"one.person/0001.jpg"), key_of(b"images (1).jpg"), key_of(b".jpg")
     (b'one_person_0001', b'images__1_', b'_')
     """
-    key = _FOREIGN.sub(b"_", _SUFFIX.sub(b"", file)) or b"_"
+    stem, dot, suffix = file.rpartition(b".")
+    key = (stem if dot and b"/" not in suffix else file).translate(_TO_KEY) or b"_"
     return key if len(key) <= MAX_KEY_BYTES else _with_hash(key, file)
 
 
@@ -55,9 +55,10 @@ def _with_hash(key: bytes, file: bytes) -> bytes:
     return key[: MAX_KEY_BYTES - _HASH_DIGITS] + hashlib.sha256(file).hexdigest()[:_HASH_DIGITS].encode()
 
 
-def tells_file(file: bytes, key: bytes) -> bool:
-    """Return whether a key alone tells its file: it is the file's name without the suffix."""
-    return _SUFFIX.sub(b"", file) == key
+def tell_files(keys: NDArray[np.bytes_], files: NDArray[np.bytes_]) -> bool:
+    """Return whether each key alone tells its file: it is the file's name without the suffix."""
+    # No key has a dot: what stands behind the first one, where it has been found, is a suffix.
+    return bool(np.all((files == keys) | np.char.startswith(files, np.char.add(keys, b"."))))
 
 
 def shown(name: bytes) -> str:

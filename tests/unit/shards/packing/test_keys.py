@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.packing.keys import KEY, keys_of, tells_file
+from shards.packing.keys import KEY, key_of, keys_of, tell_files
 
 NAMES = st.lists(
     st.text("ab._/ é(1", min_size=1, max_size=6).map(lambda name: f"{name}.jpg".encode()), min_size=1, max_size=12, unique=True
@@ -61,6 +61,6 @@ def test_keys_are_keys_and_no_two_are_alike_whatever_the_order(files):
 
 
 def test_which_keys_tell_their_files():
-    assert tells_file(b"000001.jpg", b"000001")
-    assert not tells_file(b"one/two.jpg", b"one_two")
-    assert not tells_file(b"a.b.jpg", b"a_b")
+    assert tell_files(np.array([b"000001", b"no_suffix"]), np.array([b"000001.jpg", b"no_suffix"]))
+    for file in (b"one/two.jpg", b"a.b.jpg", b"one/two", b".jpg", b"images (1).jpg"):
+        assert not tell_files(np.array([b"000001", key_of(file)]), np.array([b"000001.jpg", file])), file
