@@ -1,12 +1,14 @@
 """Every knob of a run, on one page: a frozen dataclass per section, a docstring with its unit under each field."""
 
 import os
-from dataclasses import MISSING, Field, dataclass, field, fields
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, get_args
 
+from engine.settings import setting, unused, used
 from shards.cores import cpu_quota
-from shards.errors import ConfigurationError
+from shards.errors import ConfigurationError, did_you_mean
 from shards.storage.folder import check_no_shard, is_url
 
 DEFAULT_TASKS = (
@@ -28,19 +30,15 @@ def _check(condition: bool, message: str) -> None:
         raise ConfigurationError(message)
 
 
-def _default(key: Field[Any]) -> object:
-    return key.default if key.default_factory is MISSING else key.default_factory()
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
     """Where the run lives and how it may be repeated."""
 
-    dir: Path
+    dir: Path = setting(effect="place")
     """Folder the run writes into: configuration, records, checkpoints, weights, report."""
     seed: int = 0
     """Decides initial weights, order, masks, augmentation and dropout."""
-    if_exists: Literal["refuse", "resume", "replace"] = "refuse"
+    if_exists: Literal["refuse", "resume", "replace"] = setting("refuse", effect="none")
     """What to do when `dir` already holds a run: stop, go on from its last checkpoint, or delete it and start anew."""
 
     def __post_init__(self) -> None:
@@ -52,15 +50,15 @@ class RunConfig:
 class DataConfig:
     """What is learnt from."""
 
-    shards: str
+    shards: str = setting(effect="place")
     """Folder written by tools/make_shards, or its URL."""
-    cache: Path | None = None
+    cache: Path | None = setting(None, effect="place")
     """Folder for copies of data sets that lie at a URL; each is downloaded once, verified and reused."""
     tasks: tuple[str, ...] = DEFAULT_TASKS
     """Attributes to learn, one task each, or the single word `all`."""
-    limit: int | None = None
+    limit: int | None = setting(None, effect="data")
     """Train on this many samples only: the first of the training split, which is shuffled when it is packed. Evaluation stays whole."""
-    keys: Path | None = None
+    keys: Path | None = setting(None, effect="data")
     """Train only on the samples whose keys stand in this text file, one per line. Evaluation stays whole."""
 
     def __post_init__(self) -> None:
@@ -81,12 +79,7 @@ SMALLEST_SIDE = 32
 ImageSize = int | tuple[int, int] | Literal["none"]
 
 
-_UNUSED = {
-    "dali": (),
-    "torch": ("decoder", "hw_decoder_load"),
-    "synthetic": ("decoder", "hw_decoder_load", "threads", "prefetch", "check_crc", "on_bad_sample"),
-}
-"""Backend -> settings that it has no use for."""
+_REAL = ("dali", "torch")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,20 +97,20 @@ class PipelineConfig:
     networks that have to be read in long pieces."""
     window_shards: int | None = None
     """Shards in a window, with `shuffle window`; `None` means 16. More mix better, and want more memory for the system's file cache."""
-    decoder: Literal["auto", "cpu", "gpu"] = "auto"
+    decoder: Literal["auto", "cpu", "gpu"] = setting("auto", effect="rounding", used_by=("dali",))
     """Where JPEGs are decoded; auto is the GPU where there is one."""
-    hw_decoder_load: float = DEFAULT_HW_DECODER_LOAD
+    hw_decoder_load: float = setting(DEFAULT_HW_DECODER_LOAD, effect="rounding", used_by=("dali",))
     """GPU: share of the images for the hardware decoder, 0 to 1, where the card has one."""
-    threads: int = 0
+    threads: int = setting(0, effect="none", used_by=_REAL)
     """CPU threads (`torch`: processes) per process that load; 0 shares the machine's cores among its processes."""
-    prefetch: int = 2
+    prefetch: int = setting(2, effect="none", used_by=_REAL)
     """Decoded batches that are kept ready (`torch`: by each process)."""
-    check_crc: bool = True
+    check_crc: bool = setting(True, effect="none", used_by=_REAL)
     """Compare every image with its checksum before it is decoded."""
-    on_bad_sample: Literal["raise", "skip"] = "raise"
+    on_bad_sample: Literal["raise", "skip"] = setting("raise", effect="none", used_by=_REAL)
     """What a damaged sample does: end the run, or have no part in it, counted and reported. Its place in the batch stays; it is black and
     has no labels."""
-    max_bad_samples: int | None = None
+    max_bad_samples: int | None = setting(None, effect="none")
     """Damaged samples of a split that a process may skip before the run ends after all, with `on_bad_sample skip`; `None` means 10."""
     drop_last: bool = True
     """Leave out the last training batch of an epoch if it is not full. Evaluation never leaves anything out."""
@@ -136,8 +129,8 @@ class PipelineConfig:
             self.decoder != "cpu" or self.hw_decoder_load == DEFAULT_HW_DECODER_LOAD,
             "pipeline.hw_decoder_load has no effect with pipeline.decoder cpu; leave it out",
         )
-        changed = [name for name in _UNUSED[self.backend] if getattr(self, name) != PipelineConfig.__dataclass_fields__[name].default]
-        _check(not changed, f"pipeline.{'/'.join(changed)} has no effect with pipeline.backend {self.backend}; leave it out")
+        useless = unused(self, self.backend)
+        _check(not useless, f"pipeline.{'/'.join(useless)} has no effect with pipeline.backend {self.backend}; leave it out")
         window, budget = self.window_shards, self.max_bad_samples
         _check(window is None or window >= 1, f"pipeline.window_shards is {window}, expected at least 1")
         _check(window is None or self.shuffle == "window", "pipeline.window_shards has no effect without shuffle window; leave it out")
@@ -232,9 +225,9 @@ class ModelConfig:
     standardise: bool = True
     """With `train_from heads`: bring each feature to mean 0 and deviation 1, by statistics of the training split that are kept with the
     model. Without, hidden units can die in the first steps, and a run's answers become constant. A trained trunk is left as it is."""
-    channels_last: bool = True
+    channels_last: bool = setting(True, effect="rounding")
     """Memory format of the convolutions; faster on tensor cores and on most CPUs, same results up to rounding."""
-    compile: bool = False
+    compile: bool = setting(False, effect="rounding")
     """Compile the model with torch.compile: a minute at the start, faster steps afterwards. From features on a GPU it is replayed as CUDA
     graphs, which spares launching short kernels one by one."""
 
@@ -263,10 +256,10 @@ def hidden_widths(config: ModelConfig, task: str) -> tuple[int, ...]:
 class FeaturesConfig:
     """What a frozen trunk sees, computed once and trained from."""
 
-    dir: Path | None = None
+    dir: Path | None = setting(None, effect="place")
     """Folder for the features; `None` runs the trunk in every epoch. What data set, transform, weights, tap and precision have in common
     is used again."""
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = setting("auto", effect="source")
     """Type they are stored in; auto is what the trunk computes (`train.precision`), so that nothing is lost."""
     mirrored: bool = False
     """Compute those of the mirrored images too, for `augment.mirror`. Twice the time and space."""
@@ -306,50 +299,72 @@ class LossConfig:
     the layers they share: `pcgrad` (Yu 2020), `cagrad` (Liu 2021), `upgrad` (Quinton & Rey 2024), `nash_mtl` (Navon 2022; mtl only)."""
 
 
-SchedulerName = Literal["dst", "mtl", "stl", "random", "drop_balanced", "static"]
-SCHEDULER_USES: dict[str, tuple[str, ...]] = {
-    "dst": ("depth", "count", "incompleteness", "stagnancy", "regulariser", "count_of", "granularity"),
-    "mtl": (),
-    "stl": (),
-    "random": ("rate", "granularity"),
-    "drop_balanced": ("rate", "floor", "granularity"),
-    "static": ("weights", "weights_of"),
-}
-"""Scheduler -> settings that it has a use for."""
+BuiltIn = Literal["dst", "mtl", "stl", "random", "drop_balanced", "static"]
+SCHEDULERS: tuple[str, ...] = get_args(BuiltIn)
+_OWN = "own"
+_OWN_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""A class by the name of its module."""
+_DRAWING = ("dst", "random", "drop_balanced")
+
+
+def check_scheduler_name(name: str, where: str) -> None:
+    """Refuse a name that is neither a scheduler of ours nor `module:Class`.
+
+    Args:
+        name: The name.
+        where: What messages call the setting.
+
+    Raises:
+        ConfigurationError: It is no such name; the nearest one is told.
+    """
+    if name not in SCHEDULERS and not _OWN_NAME.fullmatch(name):
+        hint = did_you_mean(name, SCHEDULERS)
+        raise ConfigurationError(
+            f"{where}: there is no scheduler {name!r}{hint}; expected {', '.join(SCHEDULERS)}, or a class of your own as module:Class"
+        )
+
+
+def scheduler_settings(name: str) -> list[str]:
+    """Return the keys of the section `scheduler` that a scheduler has a use for."""
+    return used(SchedulerConfig, name if name in SCHEDULERS else _OWN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchedulerConfig:
     """Which tasks are trained when."""
 
-    name: SchedulerName = "dst"
+    name: str = "dst"
     """`dst`: Dropped Scheduled Task; `mtl`: all tasks in every step; `stl`: the run's only task; `random`: each task is dropped at a
-    fixed rate; `drop_balanced`: tasks that were dropped often are trained more; `static`: no dropping, a fixed weight on each loss."""
-    depth: float = 0.2
+    fixed rate; `drop_balanced`: tasks that were dropped often are trained more; `static`: no dropping, a fixed weight on each loss;
+    `module:Class`: a scheduler of your own (CONTRIBUTING.md)."""
+    depth: float = setting(0.2, used_by=("dst",))
     """DST: weight of the depth metric. The five weights sum to 1."""
-    count: float = 0.2
+    count: float = setting(0.2, used_by=("dst",))
     """DST: weight of the label count metric."""
-    incompleteness: float = 0.2
+    incompleteness: float = setting(0.2, used_by=("dst",))
     """DST: weight of the training incompleteness metric."""
-    stagnancy: float = 0.2
+    stagnancy: float = setting(0.2, used_by=("dst",))
     """DST: weight of the network stagnancy metric."""
-    regulariser: float = 0.2
+    regulariser: float = setting(0.2, used_by=("dst",))
     """DST: weight of the constant 1: no task's probability falls below it."""
-    count_of: Literal["labelled", "positive"] = "labelled"
+    count_of: Literal["labelled", "positive"] = setting("labelled", used_by=("dst",))
     """DST: what the count metric counts in the training split."""
-    granularity: Literal["step", "epoch"] = "step"
+    granularity: Literal["step", "epoch"] = setting("step", used_by=_DRAWING)
     """`dst`, `random`, `drop_balanced`: how often a new set of active tasks is drawn."""
-    rate: float = 0.3
+    rate: float = setting(0.3, used_by=("random", "drop_balanced"))
     """`random`, `drop_balanced`: p, the probability with which a task is dropped (`drop_balanced`: at first), 0 to below 1."""
-    floor: float = 0.05
+    floor: float = setting(0.05, used_by=("drop_balanced",))
     """`drop_balanced`: least probability with which a task is trained, above 0 and below 1 - rate."""
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, float] = setting(factory=dict, effect="source", used_by=("static",))
     """`static`: task -> factor on its loss, above 0; every task of the run has one."""
-    weights_of: Path | None = None
+    weights_of: Path | None = setting(None, effect="source", used_by=("static",))
     """`static`: folder of a finished run of the same tasks; each task's mean P over its epochs is the factor."""
+    options: dict[str, str] = setting(factory=dict, used_by=(_OWN,))
+    """`module:Class`: name -> value, for the keyword arguments of a scheduler of your own."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        check_scheduler_name(self.name, "scheduler.name")
         mixture = (self.depth, self.count, self.incompleteness, self.stagnancy, self.regulariser)
         _check(all(weight >= 0 for weight in mixture), f"scheduler: the five weights are {mixture}, expected none below 0")
         _check(abs(sum(mixture) - 1) < 1e-6, f"scheduler: the five weights sum to {sum(mixture):g}, expected 1")
@@ -361,15 +376,14 @@ class SchedulerConfig:
 
     def _check_effect(self) -> None:
         """Refuse what cannot take effect."""
-        changed = [key.name for key in fields(self) if key.name != "name" and getattr(self, key.name) != _default(key)]
-        useless = [name for name in changed if name not in SCHEDULER_USES[self.name]]
+        useless = unused(self, self.name if self.name in SCHEDULERS else _OWN)
         _check(not useless, f"scheduler.{'/'.join(useless)} has no effect with scheduler.name {self.name}; leave it out")
-        _check("count_of" not in changed or self.count > 0, "scheduler.count_of has no effect with scheduler.count 0; leave it out")
+        _check(self.count_of == "labelled" or self.count > 0, "scheduler.count_of has no effect with scheduler.count 0; leave it out")
         _check(
             self.name != "drop_balanced" or self.floor < 1 - self.rate,
             f"scheduler.floor is {self.floor}, expected below 1 - scheduler.rate = {1 - self.rate:g}: every probability would be the floor",
         )
-        given = len([name for name in changed if name in SCHEDULER_USES["static"]])
+        given = bool(self.weights) + (self.weights_of is not None)
         _check(
             self.name != "static" or given == 1,
             "scheduler.name static takes its weights from scheduler.weights or from scheduler.weights_of; give one of them",
@@ -401,19 +415,28 @@ class OptimizerConfig:
         _check(self.warmup_steps >= 0, f"optimizer.warmup_steps is {self.warmup_steps}, expected at least 0")
 
 
+def _extends(before: "Config", now: "Config") -> bool:
+    """Tell whether more epochs are asked for of a run whose first epochs do not depend on their number."""
+    return before.optimizer.schedule == now.optimizer.schedule == "constant" and before.train.epochs <= now.train.epochs
+
+
+def _always(_before: "Config", _now: "Config") -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """The loop."""
 
-    epochs: int = 10
-    """Epochs of the run."""
+    epochs: int = setting(10, may_change=_extends, because=", to which the curve of the learning rate belongs,")
+    """Epochs of the run. Under a constant learning rate a run can be resumed with more of them, even when it is finished."""
     batch_size: int = 128
     """Samples per optimiser step over all ranks: the global batch."""
-    micro_batch_size: int | None = None
+    micro_batch_size: int | None = setting(None, effect="rounding", may_change=_always)
     """Most samples in one forward pass on one rank; larger shares of the batch are trained in parts (gradient accumulation)."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Autocast type of the model; losses, metrics and master weights stay float32."""
-    checkpoint_every: int = 0
+    checkpoint_every: int = setting(0, effect="none")
     """Steps between checkpoints inside an epoch; 0 for none. The end of an epoch and a signal always write one."""
 
     def __post_init__(self) -> None:
@@ -429,15 +452,15 @@ class TrainConfig:
 class ReportConfig:
     """What the run tells while it goes."""
 
-    console: Literal["auto", "rich", "plain", "quiet"] = "auto"
+    console: Literal["auto", "rich", "plain", "quiet"] = setting("auto", effect="none")
     """auto: live line and tables on a terminal, plain lines elsewhere."""
-    every: int = 10
+    every: int = setting(10, effect="none")
     """Steps between reports of loss and speed; the steps between are never synchronised with the host."""
     threshold: Literal["half", "val"] = "half"
     """Probability above which a task is answered "present": 0.5, or that of the largest balanced accuracy in the last evaluation on val,
     task by task. Val's own figures are then optimistic, and test's can be worse than at 0.5 where val is small or differs from test."""
 
-    page: bool = True
+    page: bool = setting(True, effect="none")
     """Draw report.html at the end; tools/report draws it at any time."""
 
     def __post_init__(self) -> None:

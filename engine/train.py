@@ -27,7 +27,7 @@ def _train() -> None:
     try:
         config = parse([argument for argument in sys.argv[1:] if argument != DEBUG_FLAG])
         # Imported here: neither help nor a wrong option waits for torch.
-        from engine.run import run
+        from engine.run.run import run
 
         run(config)
     except DropstreamError as error:

@@ -151,7 +151,7 @@ def serve() -> None:
     """What a nursery runs: fork at each line of standard input, or wait for a child."""
     # So that no child has to.
     import engine.report.html
-    import engine.run
+    import engine.run.run
     import engine.train  # noqa: F401
 
     lighten()

@@ -13,7 +13,7 @@ from engine.compare.plan import RUNS, Plan
 from engine.compare.results import VariantResults
 from engine.compare.statistics import Table, deviation_of, holm, mean_of, over_tasks, relative_gain, seeds_p, standard_error, suffers
 from engine.compare.variant import Variant
-from engine.records import RunRecord
+from engine.journal.records import RunRecord
 
 MEAN = "mean of tasks"
 
@@ -162,6 +162,7 @@ def _variant(
         val=tuple(tuple(_plain(values[seed]) for values in val) for seed in range(len(entry.outcomes))),
         probabilities=tuple(tuple(row) for row in probabilities.tolist()),
         mean_probability=float(probabilities.mean()) if probabilities.size else None,
+        drops_tasks=entry.outcomes[0].records[0].drops_tasks,
     )
 
 

@@ -10,7 +10,7 @@ from engine.compare.execute import Executor
 from engine.compare.plan import Plan, PlannedRun
 from engine.compare.present import State, state_of
 from engine.compare.variant import Variant
-from engine.report.journal import read_history
+from engine.journal.history import read_history
 from shards.command import one_line
 from shards.errors import DivergenceError, DropstreamError, Interrupted
 from shards.storage.lock import LOCK, try_lock

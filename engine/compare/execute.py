@@ -2,9 +2,9 @@
 
 from accelerate.state import AcceleratorState
 
-from engine.assembly import Shared
 from engine.config import Config
-from engine.run import run
+from engine.run.construction import Shared
+from engine.run.run import run
 from shards.errors import Interrupted
 
 

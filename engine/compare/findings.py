@@ -4,7 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
-from engine.records import RunRecord
+from engine.journal.records import RunRecord
 
 SIGNIFICANT = 0.05
 """Adjusted p-values below this are called a difference."""
@@ -103,11 +103,8 @@ class VariantFindings:
     """P(k, t), mean over the seeds: one row per epoch, one value per task."""
     mean_probability: float | None
     """Mean P over epochs, tasks and seeds."""
-
-    @property
-    def drops(self) -> bool:
-        """Return whether tasks were ever dropped."""
-        return any(value < 1 for row in self.probabilities for value in row)
+    drops_tasks: bool
+    """Whether its scheduler leaves tasks out of steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

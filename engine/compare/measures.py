@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.records import TaskMetrics
+from engine.journal.records import TaskMetrics
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

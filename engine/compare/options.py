@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.compare.bootstrap import Measure
-from engine.config import SchedulerName
+from engine.config import check_scheduler_name
 from shards.errors import ConfigurationError
 
 
@@ -20,9 +20,10 @@ class CompareOptions:
     4 bad checkpoint or weights, 75 stopped by a signal.
     """
 
-    schedulers: tuple[SchedulerName, ...] = ("stl", "mtl", "random", "dst")
-    """What is compared. `stl` is a run per task; p-values are against `mtl`; `static` takes each seed's mean P from this comparison's
-    `dst`, or else its weights from scheduler.weights."""
+    schedulers: tuple[str, ...] = ("stl", "mtl", "random", "dst")
+    """What is compared: dst, mtl, stl, random, drop_balanced, static, or a class of your own as module:Class. `stl` is a run per task;
+    p-values are against `mtl`; `static` takes each seed's mean P from this comparison's `dst`, or else its weights from
+    scheduler.weights."""
     balancers: tuple[str, ...] = ()
     """Values of loss.balancer, such as torchjd.pcgrad: each is one more variant, `mtl` with that balancer."""
     seeds: int = 3
@@ -45,6 +46,8 @@ class CompareOptions:
             ConfigurationError: A value is out of range, or given twice.
         """
         _refuse(not self.schedulers and not self.balancers, "--schedulers names none; expected e.g. mtl dst")
+        for name in self.schedulers:
+            check_scheduler_name(name, "--schedulers")
         _refuse(self.seeds < 1, f"--seeds is {self.seeds}, expected at least 1")
         _refuse(self.first_seed < 0, f"--first-seed is {self.first_seed}, expected at least 0")
         _refuse(self.bootstrap < 100, f"--bootstrap is {self.bootstrap}, expected at least 100")

@@ -9,7 +9,7 @@ from engine.command_line import parse
 from engine.compare.arguments import Setting, Settings, to_flags
 from engine.compare.options import CompareOptions
 from engine.compare.variant import Variant, safe_name
-from engine.config import SCHEDULER_USES, Config, ModelConfig
+from engine.config import Config, ModelConfig, scheduler_settings
 from engine.data import open_data
 from shards.errors import ConfigurationError
 
@@ -102,7 +102,7 @@ def takes(scheduler: str, key: str) -> bool:
     """
     section, _, field = key.partition(".")
     if section == "scheduler":
-        return field in SCHEDULER_USES[scheduler]
+        return field in scheduler_settings(scheduler)
     # A single task has nothing to be balanced with.
     return not (key == _BALANCER and scheduler == "stl")
 

@@ -73,7 +73,7 @@ def make_plots(findings: Findings, masks: Mapping[str, NDArray[np.bool_]]) -> li
         findings: What is drawn.
         masks: Variant's name -> [steps of the run, T], the tasks that its first run trained in each step; of those that drop tasks.
     """
-    maps = [plot for variant in findings.variants if variant.drops for plot in _maps(findings, variant, masks.get(variant.name))]
+    maps = [plot for variant in findings.variants if variant.drops_tasks for plot in _maps(findings, variant, masks.get(variant.name))]
     return [*_curves(findings), *_differences(findings), *maps]
 
 
@@ -147,7 +147,7 @@ def _maps(findings: Findings, variant: VariantFindings, masks: NDArray[np.bool_]
             Plot(
                 name=f"active-{file}",
                 title=f"Active tasks under {name}",
-                caption=f"Which tasks were drawn in each step with seed {findings.seeds[0]}; dark is trained.{pieces}",
+                caption=f"Which tasks each step trained with seed {findings.seeds[0]}; dark is trained.{pieces}",
                 draw=partial(active_tasks, tasks=findings.tasks, masks=masks, num_epochs=len(variant.probabilities)),
                 has_scale=True,
             )

@@ -10,11 +10,10 @@ from engine.compare.bootstrap import Answers
 from engine.compare.plan import Plan, PlannedRun
 from engine.compare.statistics import Table
 from engine.compare.variant import Variant
+from engine.journal.history import RunHistory, read_history
+from engine.journal.predictions import PREDICTIONS, read_predictions
+from engine.journal.records import EvalRecord, RunRecord, TaskMetrics
 from engine.loop.curve import probabilities
-from engine.loop.predictions import PREDICTIONS, read_predictions
-from engine.records import EvalRecord, RunRecord, TaskMetrics
-from engine.report.history import RunHistory
-from engine.report.journal import read_history
 from shards.errors import DataError
 
 

@@ -8,14 +8,15 @@ from engine.compare.arguments import Settings
 from engine.compare.assess import assess
 from engine.compare.campaign import train_all, without_results
 from engine.compare.console import open_display
-from engine.compare.masks import drawn_masks
 from engine.compare.options import CompareOptions
 from engine.compare.outputs import check_folder, write_outputs
-from engine.compare.plan import RUNS, WEIGHTS_SEED, Plan, make_plan
+from engine.compare.plan import RUNS, WEIGHTS_SEED, Plan, PlannedRun, make_plan
 from engine.compare.plots import make_plots
 from engine.compare.results import read_results
 from engine.config import Config
 from engine.data import Data, open_data
+from engine.journal.history import read_history
+from engine.journal.masks import Masks
 from engine.loop.balance.check import check_libraries
 from engine.loop.features.space import feature_bytes
 from engine.report.words import memory
@@ -57,7 +58,7 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
     with lock_folder(options.out, work="comparison", wait_seconds=_PATIENCE_SECONDS):
         findings = assess(plan, read_results(plan), options.metric, options.bootstrap, lost=tuple(lost.values()))
         first_runs = {variant.name: next(run for run in plan.runs if run.variant == variant) for variant in plan.variants}
-        masks = {variant.name: drawn_masks(first_runs[variant.name]) for variant in findings.variants if variant.drops}
+        masks = {variant.name: _trained_tasks(first_runs[variant.name]) for variant in findings.variants if variant.drops_tasks}
         paths = write_outputs(options.out, findings, make_plots(findings, masks), to_yaml(plan.runs[0].config))
     display.end(findings, paths)
     if lost:
@@ -89,6 +90,14 @@ def _feature_sets(plan: Plan) -> list[Config]:
             seed = run.seed if model.weights == "none" and model.weights_seed is None else None
             found[model.trunk, model.weights, model.tap, model.tap_grid, seed] = run.config
     return list(found.values())
+
+
+def _trained_tasks(run: PlannedRun) -> Masks:
+    folder = run.config.run.dir
+    try:
+        return read_history(folder).trained_tasks()
+    except ValueError as error:
+        raise DataError(f"{folder}: {error}; remove the folder to train the run anew") from error
 
 
 def _data_of(plan: Plan) -> Data:

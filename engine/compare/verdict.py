@@ -5,13 +5,10 @@ from collections.abc import Iterator, Sequence
 from engine.compare.findings import SIGNIFICANT, Difference, Findings, VariantFindings
 from engine.compare.measures import measure_of
 from engine.compare.statistics import false_alarm_rate
-from engine.config import SCHEDULER_USES
 from engine.report.notes import RARELY_DROPPED
 from engine.report.words import MINUS, NOT_MEASURED, number
 from shards.command import one_line
 
-DROPPING = tuple(name for name, settings in SCHEDULER_USES.items() if "granularity" in settings)
-"""Schedulers that drop tasks: those that draw which."""
 CONSTANT = "†"
 """What stands at a number with runs in it that answer every image alike."""
 MOST_NAMES = 4
@@ -139,9 +136,9 @@ def _equals(value: float | None) -> str:
 
 
 def _dropping(tested: Sequence[Compared], differing: Sequence[Compared]) -> Iterator[str]:
-    if not any(variant.scheduler in DROPPING for variant, _ in tested):
+    if not any(variant.drops_tasks for variant, _ in tested):
         return
-    dropping = [(variant, difference.mean or 0.0) for variant, difference in differing if variant.scheduler in DROPPING]
+    dropping = [(variant, difference.mean or 0.0) for variant, difference in differing if variant.drops_tasks]
     helps = [variant for variant, mean in dropping if mean > 0]
     hurts = [variant for variant, mean in dropping if mean < 0]
     if not dropping:
@@ -204,7 +201,7 @@ def _many(findings: Findings) -> Iterator[str]:
 
 def _hardly_dropped(findings: Findings) -> Iterator[str]:
     for variant in findings.variants:
-        if variant.scheduler in DROPPING and variant.mean_probability is not None and variant.mean_probability >= RARELY_DROPPED:
+        if variant.drops_tasks and variant.mean_probability is not None and variant.mean_probability >= RARELY_DROPPED:
             yield f"{one_line(variant.name)} hardly dropped anything: its mean P is {number(variant.mean_probability)}, so it is nearly mtl"
 
 

@@ -1,13 +1,13 @@
 """Dropping that evens itself out."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import SchedulerConfig
 from engine.dst.dropping import TaskDropping
+from engine.dst.scheduler import RunFacts
 
 
 class DropBalanced(TaskDropping):
@@ -25,19 +25,19 @@ class DropBalanced(TaskDropping):
     Source: the rule `drop balanced` of the report whose settings configs/celeba_dst.yaml repeats; the floor is ours.
     """
 
-    def __init__(self, config: SchedulerConfig, tasks: Sequence[str], *, seed: int, steps_per_epoch: int) -> None:
+    def __init__(self, run: RunFacts, *, rate: float, floor: float, granularity: Literal["step", "epoch"] = "step") -> None:
         """Begin with no epoch.
 
         Args:
-            config: Rate, floor and granularity.
-            tasks: Task names.
-            seed: The run's seed.
-            steps_per_epoch: Steps in which a task may be dropped.
+            run: The run.
+            rate: p, from 0 to below 1.
+            floor: Least probability, above 0 and below 1 - rate.
+            granularity: How often tasks are drawn.
         """
-        super().__init__(tasks, seed=seed, granularity=config.granularity)
-        self._rate = config.rate
-        self._floor = config.floor
-        self._steps_per_epoch = steps_per_epoch
+        super().__init__(run, granularity=granularity)
+        self._rate = rate
+        self._floor = floor
+        self._steps_per_epoch = run.steps_per_epoch
         self._drops: list[list[int]] = []
 
     def observe(self, epoch: int, losses: Sequence[float]) -> None:

@@ -1,7 +1,6 @@
 """What schedulers that drop tasks have in common: masks drawn from P."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.dst.draw import BLOCK, count_drops, draw_masks
 from engine.dst.history import LossHistory
+from engine.dst.scheduler import RunFacts
 
 
 class TaskDropping(LossHistory, ABC):
@@ -18,16 +18,17 @@ class TaskDropping(LossHistory, ABC):
     Arrays are handed out as copies: torch warns about those that cannot be written to.
     """
 
-    def __init__(self, tasks: Sequence[str], *, seed: int, granularity: Literal["step", "epoch"]) -> None:
+    drops_tasks = True
+
+    def __init__(self, run: RunFacts, *, granularity: Literal["step", "epoch"]) -> None:
         """Begin with no epoch.
 
         Args:
-            tasks: Task names.
-            seed: The run's seed.
+            run: The run.
             granularity: Whether each step has its own draw, or all steps of an epoch share one.
         """
-        super().__init__(tasks)
-        self._seed = seed
+        super().__init__(run)
+        self._seed = run.seed
         self._granularity = granularity
         # P changes once per epoch and a block of masks is used many times; two, for those who look back.
         self._known_probabilities = lru_cache(maxsize=2)(self._probabilities)
@@ -41,10 +42,6 @@ class TaskDropping(LossHistory, ABC):
         """Return [T]: the tasks drawn for a step (or for the whole epoch, by configuration)."""
         block, row = divmod(step, BLOCK) if self._granularity == "step" else (0, 0)
         return self._known_masks(epoch, block)[row].copy()
-
-    def loss_weights(self, epoch: int) -> NDArray[np.float64]:  # noqa: ARG002 (the protocol's argument)
-        """Return [T]: ones. A task that is trained counts in full."""
-        return np.ones(len(self.tasks))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned, which with seed and configuration is all there is."""

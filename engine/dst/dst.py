@@ -1,12 +1,12 @@
 """Dropped Scheduled Task."""
 
-from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import SchedulerConfig
 from engine.dst.dropping import TaskDropping
+from engine.dst.scheduler import RunFacts
 from engine.dst.signals import count_metric, depth_metric, incompleteness_metric, stagnancy_metric
 
 
@@ -20,20 +20,32 @@ class DroppedScheduledTask(TaskDropping):
     Source: Malhotra, Vatsa and Singh, TMLR 2023. The paper does not publish its weights; the default here is 0.2 each.
     """
 
-    def __init__(self, config: SchedulerConfig, tasks: Sequence[str], depths: Sequence[int], counts: Sequence[int], *, seed: int) -> None:
+    def __init__(
+        self,
+        run: RunFacts,
+        *,
+        depth: float,
+        count: float,
+        incompleteness: float,
+        stagnancy: float,
+        regulariser: float,
+        granularity: Literal["step", "epoch"] = "step",
+    ) -> None:
         """Compute the constant part.
 
         Args:
-            config: Weights and granularity.
-            tasks: Task names.
-            depths: [T] weight layers from the image to each task's output.
-            counts: [T] training samples per task that count.
-            seed: The run's seed.
+            run: The run.
+            depth: λd.
+            count: λc.
+            incompleteness: λu.
+            stagnancy: λr.
+            regulariser: λb.
+            granularity: How often tasks are drawn.
         """
-        super().__init__(tasks, seed=seed, granularity=config.granularity)
-        self._config = config
-        constant = (depth_metric(np.array(depths, np.float64)), count_metric(np.array(counts, np.float64)), np.ones(len(tasks)))
-        self._constant = np.tensordot((config.depth, config.count, config.regulariser), np.stack(constant), axes=1)
+        super().__init__(run, granularity=granularity)
+        self._incompleteness, self._stagnancy = incompleteness, stagnancy
+        constant = (depth_metric(np.array(run.depths, np.float64)), count_metric(np.array(run.counts, np.float64)), np.ones(len(run.tasks)))
+        self._constant = np.tensordot((depth, count, regulariser), np.stack(constant), axes=1)
 
     def _probabilities(self, epoch: int) -> NDArray[np.float64]:
         history = self.before(epoch)
@@ -42,6 +54,6 @@ class DroppedScheduledTask(TaskDropping):
             incompleteness = incompleteness_metric(history[0], history[-1])
         if epoch >= 2:
             stagnancy = stagnancy_metric(history[-2], history[-1], incompleteness)
-        mixture = self._constant + self._config.incompleteness * incompleteness + self._config.stagnancy * stagnancy
+        mixture = self._constant + self._incompleteness * incompleteness + self._stagnancy * stagnancy
         # A weight of 0 for everything that is positive could leave a probability of 0, and rounding one just above 1.
         return np.clip(mixture, np.finfo(np.float64).tiny, 1.0)

@@ -1,4 +1,4 @@
-"""The memory that every scheduler has, and derives from: the tasks' mean losses of finished epochs."""
+"""What schedulers derive from: the memory of the tasks' mean losses of finished epochs, and what most do alike."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dst.scheduler import RunFacts
 from shards.errors import DivergenceError
 
 
 class LossHistory:
-    """V(k, t) of the epochs so far."""
+    """V(k, t) of the epochs so far. A class derived from it is a `Scheduler` once it has `probabilities` and `mask`."""
 
-    def __init__(self, tasks: Sequence[str]) -> None:
+    drops_tasks = False
+    """See `Scheduler`."""
+
+    def __init__(self, run: RunFacts) -> None:
         """Begin with no epoch.
 
         Args:
-            tasks: Task names, for messages.
+            run: The run.
         """
-        self.tasks = tuple(tasks)
+        self.tasks = run.tasks
         self._epochs: list[tuple[float, ...]] = []
 
     def observe(self, epoch: int, losses: Sequence[float]) -> None:
@@ -33,6 +37,17 @@ class LossHistory:
             raise ValueError(f"epoch {epoch} was observed after {len(self._epochs)} epochs, expected epoch {len(self._epochs)}")
         check_losses(self.tasks, epoch, losses)
         self._epochs.append(tuple(float(loss) for loss in losses))
+
+    def loss_weights(self, epoch: int) -> NDArray[np.float64]:  # noqa: ARG002 (the protocol's argument)
+        """Return [T]: ones. A task that is trained counts in full."""
+        return np.ones(len(self.tasks))
+
+    def wants_gradients(self, epoch: int, step: int) -> bool:  # noqa: ARG002 (the protocol's arguments)
+        """Return False."""
+        return False
+
+    def observe_gradients(self, epoch: int, step: int, products: NDArray[np.float64]) -> None:
+        """Take in nothing: gradients were not asked for."""
 
     def before(self, epoch: int) -> NDArray[np.float64]:
         """Return [epoch, T]: V of all epochs before `epoch`.

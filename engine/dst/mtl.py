@@ -16,7 +16,3 @@ class AllTasks(LossHistory):
     def mask(self, epoch: int, step: int) -> NDArray[np.bool_]:  # noqa: ARG002 (the protocol's arguments)
         """Return [T]: all on."""
         return np.ones(len(self.tasks), np.bool_)
-
-    def loss_weights(self, epoch: int) -> NDArray[np.float64]:  # noqa: ARG002 (the protocol's argument)
-        """Return [T]: ones."""
-        return np.ones(len(self.tasks))

@@ -1,12 +1,12 @@
 """Dropping tasks at random."""
 
-from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import SchedulerConfig
 from engine.dst.dropping import TaskDropping
+from engine.dst.scheduler import RunFacts
 
 
 class RandomDrop(TaskDropping):
@@ -16,16 +16,16 @@ class RandomDrop(TaskDropping):
     share 1 - p + p^T / T of the steps; a single task in all of them.
     """
 
-    def __init__(self, config: SchedulerConfig, tasks: Sequence[str], *, seed: int) -> None:
+    def __init__(self, run: RunFacts, *, rate: float, granularity: Literal["step", "epoch"] = "step") -> None:
         """Begin with no epoch.
 
         Args:
-            config: Rate and granularity.
-            tasks: Task names.
-            seed: The run's seed.
+            run: The run.
+            rate: p, from 0 to below 1.
+            granularity: How often tasks are drawn.
         """
-        super().__init__(tasks, seed=seed, granularity=config.granularity)
-        self._rate = config.rate
+        super().__init__(run, granularity=granularity)
+        self._rate = rate
 
     def _probabilities(self, epoch: int) -> NDArray[np.float64]:
         return np.full(self.before(epoch).shape[1], 1 - self._rate)

@@ -1,14 +1,15 @@
 """Weights instead of chance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import SchedulerConfig
-from engine.dst.measured import mean_probabilities
 from engine.dst.mtl import AllTasks
+from engine.dst.scheduler import RunFacts
+from engine.journal.history import mean_probabilities
 from shards.errors import ConfigurationError, did_you_mean
 
 
@@ -23,22 +24,26 @@ class StaticWeights(AllTasks):
     The weights are given, or measured: mean P over the epochs of a finished run.
     """
 
-    def __init__(self, config: SchedulerConfig, tasks: Sequence[str]) -> None:
+    def __init__(self, run: RunFacts, *, weights: Mapping[str, float], weights_of: Path | None = None) -> None:
         """Find the weights.
 
         Args:
-            config: Weights, or the folder of the run they are measured on.
-            tasks: Task names.
+            run: The run.
+            weights: Task -> weight.
+            weights_of: Or the folder of the run they are measured on.
 
         Raises:
             ConfigurationError: The weights are not those of these tasks, or the folder holds no finished run.
             DataError: The run's records are damaged.
         """
-        super().__init__(tasks)
-        if config.weights_of is None:
-            weights, source = config.weights, "scheduler.weights"
-        else:
-            weights, source = mean_probabilities(config.weights_of), f"scheduler.weights_of {config.weights_of}"
+        super().__init__(run)
+        source = "scheduler.weights"
+        if weights_of is not None:
+            source = f"scheduler.weights_of {weights_of}"
+            try:
+                weights = mean_probabilities(weights_of)
+            except ValueError as error:
+                raise ConfigurationError(f"{source}: {error}; finish that run first") from error
         self._weights = _in_order(self.tasks, weights, source)
 
     def loss_weights(self, epoch: int) -> NDArray[np.float64]:  # noqa: ARG002 (the protocol's argument)

@@ -1,8 +1,7 @@
 """Single-task learning: a run for each task."""
 
-from collections.abc import Sequence
-
 from engine.dst.mtl import AllTasks
+from engine.dst.scheduler import RunFacts
 from shards.errors import ConfigurationError
 
 
@@ -12,18 +11,18 @@ class SingleTask(AllTasks):
     The other baseline. Multitask learning that does worse than this on a task has suffered a negative transfer.
     """
 
-    def __init__(self, tasks: Sequence[str]) -> None:
+    def __init__(self, run: RunFacts) -> None:
         """Begin with no epoch.
 
         Args:
-            tasks: The name of the task.
+            run: The run.
 
         Raises:
             ConfigurationError: There are several.
         """
-        if len(tasks) != 1:
+        if len(run.tasks) != 1:
             raise ConfigurationError(
-                f"scheduler.name stl trains one task per run, and this run has {len(tasks)}; "
+                f"scheduler.name stl trains one task per run, and this run has {len(run.tasks)}; "
                 "name one with data.tasks, or use tools/compare, which makes one run per task"
             )
-        super().__init__(tasks)
+        super().__init__(run)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from engine.records import LoaderRecord
+from engine.journal.records import LoaderRecord
 
 
 class Clock:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.records import HALF
+from engine.journal.records import HALF
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,11 +10,11 @@ from accelerate.utils import broadcast
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from engine.journal.predictions import Predictions
+from engine.journal.records import EvalRecord
 from engine.loop.metrics import split_metrics
 from engine.loop.parts import Parts
-from engine.loop.predictions import Predictions
 from engine.pipeline.loader import Loader
-from engine.records import EvalRecord
 from shards.errors import DivergenceError
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from engine.journal.records import Constant, TaskMetrics
 from engine.loop.calibration import calibration_error
 from engine.loop.curve import auroc, average_precision, probabilities, task_curve
-from engine.records import Constant, TaskMetrics
 
 _ROUNDING = 1e-6
 

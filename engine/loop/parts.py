@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from engine.config import Config
 from engine.dst.scheduler import Scheduler
 from engine.loop.balance.balancer import Balancer
+from engine.loop.task_gradients import TaskGradients
 from engine.loop.thresholds import Thresholds
 from engine.model.multitask import MultitaskModel
 from engine.pipeline.loader import Loader
@@ -36,6 +37,8 @@ class Parts:
     """The optimiser as prepared."""
     scheduler: Scheduler
     """Decides which tasks are trained."""
+    gradients: TaskGradients
+    """Tells the scheduler of the tasks' gradients."""
     balancer: Balancer | None
     """Weighs the tasks that are trained against one another; None for the step loss itself."""
     pos_weight: Tensor | None

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from accelerate.utils import gather_object
 
+from engine.journal.records import SkipRecord
 from engine.pipeline.loader import Loader
-from engine.records import SkipRecord
 
 
 class Skipped:

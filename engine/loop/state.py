@@ -77,6 +77,10 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
     """
     state = snapshot.state
     check_identity(parts.identity, snapshot)
+    position = Position(epoch=state["epoch"], step=state["step"])
+    epochs = parts.config.train.epochs
+    if (position.epoch, position.step) > (epochs, 0):
+        raise CheckpointError(f"the checkpoint has done {position.in_words()}, and train.epochs is {epochs}; give at least as many")
     changing = changing_tensors(parts.module)
     if changing.keys() != snapshot.tensors["model"].keys():
         raise CheckpointError("the checkpoint holds other weights than this model trains")
@@ -94,7 +98,7 @@ def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
     if parts.accelerator.scaler is not None:
         parts.accelerator.scaler.load_state_dict(state["scaler"])
     tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
-    return Position(epoch=state["epoch"], step=state["step"])
+    return position
 
 
 def check_identity(identity: dict[str, str], snapshot: Snapshot, *, only: Container[str] | None = None) -> None:

@@ -5,9 +5,9 @@ from typing import Any, Literal
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from engine.journal.records import HALF
 from engine.loop.curve import best_threshold, task_curve
 from engine.loop.metrics import labelled_samples
-from engine.records import HALF
 
 
 class Thresholds:

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from engine.dst.history import check_losses
+from engine.journal.masks import MaskTally
+from engine.journal.predictions import write_predictions
+from engine.journal.records import EndRecord, EpochRecord, Record, StepRecord
 from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint, write_checkpoint
 from engine.loop.clock import Clock
 from engine.loop.dropout import seed_dropout
 from engine.loop.evaluate import evaluate, predictions_of, share_statistics
 from engine.loop.learning_rate import learning_rate_factor
 from engine.loop.parts import Parts
-from engine.loop.predictions import write_predictions
 from engine.loop.skipped import Skipped
 from engine.loop.state import Position, check_same_position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
@@ -24,7 +26,6 @@ from engine.loop.stop import StopRequest, WaitedTooLong
 from engine.loop.tally import EpochTally
 from engine.loop.weights_file import write_weights
 from engine.pipeline.loader import Loader
-from engine.records import EndRecord, EpochRecord, Record, StepRecord
 from shards.errors import DivergenceError, Interrupted, InterruptedWaiting
 
 _MOST_KEYS = 5
@@ -48,6 +49,7 @@ class Trainer:
         self._parts = parts
         self._emit = emit
         self._tally = self._new_tally()
+        self._masks = MaskTally()
         self._checkpoints = parts.run_dir / CHECKPOINTS
         newest = latest_checkpoint(self._checkpoints)
         self.position = Position() if newest is None else restore(parts, read_checkpoint(newest), self._tally)
@@ -121,11 +123,14 @@ class Trainer:
             group["lr"] = rate
         with clock.waiting():
             batch = next(self._loader)
+        if self._parts.scheduler.wants_gradients(epoch, step):
+            self._seed_dropout(epoch, step)
+            self._parts.scheduler.observe_gradients(epoch, step, self._parts.gradients.products(batch))
         mask = self._parts.scheduler.mask(epoch, step)
-        if self._uses_chance:
-            seed_dropout(config.run.seed, epoch, step, self._parts.accelerator.process_index)
+        self._seed_dropout(epoch, step)
         outcome = self._train_step(batch, mask, self._weights, epoch=epoch, step=step)
         self._tally.add(outcome, batch.num_labelled)
+        self._masks.add(step, mask, outcome.trained)
         is_last = step + 1 == self.steps_per_epoch
         reported = is_last or (step + 1) % config.report.every == 0
         loss = self._global_value(outcome.step_loss) if reported else 0.0
@@ -146,6 +151,10 @@ class Trainer:
         self.position = Position(epoch=epoch, step=step + 1)
         self._save_or_stop(clock, reported=reported, is_last=is_last)
 
+    def _seed_dropout(self, epoch: int, step: int) -> None:
+        if self._uses_chance:
+            seed_dropout(self._parts.config.run.seed, epoch, step, self._parts.accelerator.process_index)
+
     def _save_or_stop(self, clock: Clock, *, reported: bool, is_last: bool) -> None:
         every = self._parts.config.train.checkpoint_every
         if self._stop.agreed(reported=reported):
@@ -159,6 +168,7 @@ class Trainer:
         means = self._tally.means(parts.accelerator.reduce(self._tally.sums))
         check_losses(parts.module.tasks, epoch, means.task_losses)
         self._tell_skipped(self._loader, "train", epoch)
+        self._tell_masks(epoch)
         self._emit(
             EpochRecord(
                 epoch=epoch,
@@ -199,6 +209,11 @@ class Trainer:
             for record in self._skipped.news(loader, split=split, epoch=epoch):
                 self._emit(record)
 
+    def _tell_masks(self, epoch: int) -> None:
+        record = self._masks.record(epoch)
+        if record is not None:
+            self._emit(record)
+
     def _end_early(self) -> NoReturn:
         self._checkpoint()
         self._emit_end("stopped")
@@ -221,6 +236,7 @@ class Trainer:
         self._check_finite(self.position.epoch)
         # Before the checkpoint: who goes on from it will not meet them again in this epoch.
         self._tell_skipped(self._loader, "train", min(self.position.epoch, self._parts.config.train.epochs - 1))
+        self._tell_masks(self.position.epoch)
         snapshot = take_snapshot(self._parts, self.position, self._tally)
         if self._parts.accelerator.is_main_process:
             write_checkpoint(self._checkpoints, self.position.epoch, self.position.step, snapshot)
@@ -258,4 +274,5 @@ class Trainer:
         return EpochTally(len(self._parts.module.tasks), accelerator.num_processes, accelerator.device)
 
     def _emit_end(self, reason: str, detail: str = "") -> None:
+        self._tell_masks(self.position.epoch)
         self._emit(EndRecord(reason=reason, seconds=time.perf_counter() - self._started, detail=detail))

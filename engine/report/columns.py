@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.records import TaskMetrics
+from engine.journal.records import TaskMetrics
 from engine.report.rows import TaskRow, beats_all_positive, beats_majority, has_own_threshold
 from engine.report.words import NOT_MEASURED, number, percent
 

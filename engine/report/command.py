@@ -5,8 +5,8 @@ from pathlib import Path
 
 import tyro
 
+from engine.journal.history import read_history
 from engine.report.display import open_display
-from engine.report.journal import read_history
 from engine.report.outputs import write_outputs, write_text
 from engine.report.picture import picture
 from engine.report.summary import summarise

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from engine.records import Record, SkipRecord, StepRecord
+from engine.journal.history import RunHistory
+from engine.journal.records import Record, SkipRecord, StepRecord
 from engine.report import plain
 from engine.report.columns import EPOCH_COLUMNS, TEST_COLUMNS
-from engine.report.history import RunHistory
 from engine.report.live import LiveLine
 from engine.report.panels import epoch_title, header, summary_block
 from engine.report.rows import epoch_rows, metric_rows

@@ -1,7 +1,7 @@
 """A run's facts as pairs of name and value, once for the terminal, plain text and the page."""
 
-from engine.records import RunRecord
-from engine.report.history import RunHistory
+from engine.journal.history import RunHistory
+from engine.journal.records import RunRecord
 from engine.report.rates import Percentiles, Throughput, data_wait_share, images_per_second
 from engine.report.summary import SplitSummary, Summary
 from engine.report.words import NOT_MEASURED, count, duration, memory, milliseconds, number, percent

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from engine.journal.history import RunHistory
 from engine.report.columns import PAGE_COLUMNS, Column, needed
 from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts
-from engine.report.history import RunHistory
 from engine.report.plots import Series, heat_gradient, heat_map, panels, speed
 from engine.report.rates import DATA_BOUND_ABOVE, data_wait_share, images_per_second
 from engine.report.rows import TaskRow, beats_majority, mean_row

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from engine.records import EpochRecord, EvalRecord, LoaderRecord, RunRecord, StepRecord
-from engine.report.history import RunHistory
+from engine.journal.history import RunHistory
+from engine.journal.records import EpochRecord, EvalRecord, LoaderRecord, RunRecord, StepRecord
 from engine.report.rates import DATA_BOUND_ABOVE
 from engine.report.words import clock, count, number, percent
 

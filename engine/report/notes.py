@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from engine.records import EvalRecord, TaskMetrics
-from engine.report.history import RunHistory
+from engine.journal.history import RunHistory
+from engine.journal.records import EvalRecord, TaskMetrics
 from engine.report.rows import beats_majority, has_own_threshold, mean, mean_metrics
 from engine.report.words import number, percent
 from shards.command import one_line
@@ -85,13 +85,13 @@ def _thresholds(record: EvalRecord) -> Iterator[str]:
 
 
 def _dropping(history: RunHistory) -> Iterator[str]:
-    if not history.run.scheduler.startswith("dst") or not history.epochs:
+    if not history.run.drops_tasks or not history.epochs:
         return
     lowest = [min(values) for values in zip(*(record.probabilities for record in history.epochs.values()), strict=True)]
     kept = sum(value >= RARELY_DROPPED for value in lowest)
     overall = mean(value for record in history.epochs.values() for value in record.probabilities) or 0.0
     if 2 * kept > len(lowest) and overall >= RARELY_DROPPED:
-        yield f"P stayed ≥ {RARELY_DROPPED} for {kept} of {len(lowest)} tasks: DST hardly dropped anything"
+        yield f"P stayed ≥ {RARELY_DROPPED} for {kept} of {len(lowest)} tasks: {one_line(history.run.scheduler)} hardly dropped anything"
 
 
 def _best_epoch(history: RunHistory) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from engine.report.history import RunHistory
+from engine.journal.history import RunHistory
 from engine.report.html import page
 from engine.report.summary import summarise, summary_json
 from shards.errors import DataError

@@ -10,8 +10,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from engine.journal.history import RunHistory
 from engine.report.facts import epoch_facts, run_facts, summary_facts, task_facts
-from engine.report.history import RunHistory
 from engine.report.live import wait_style
 from engine.report.rates import Throughput, data_wait_share
 from engine.report.summary import Summary, headline

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
+from engine.journal.history import RunHistory
 from engine.report.columns import EPOCH_COLUMNS
 from engine.report.display import RichDisplay
-from engine.report.history import RunHistory
 from engine.report.live import step_line
 from engine.report.panels import epoch_title, header
 from engine.report.rows import epoch_rows

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from engine.records import SkipRecord, StepRecord
+from engine.journal.history import RunHistory
+from engine.journal.records import SkipRecord, StepRecord
 from engine.report.columns import EPOCH_COLUMNS, TEST_COLUMNS, Column, needed
 from engine.report.facts import TIMES, epoch_facts, run_facts, summary_facts, task_facts
-from engine.report.history import RunHistory
 from engine.report.rows import TaskRow, epoch_rows, mean_row, metric_rows
 from engine.report.summary import Summary, headline
 from engine.report.tables import column_width, shorten

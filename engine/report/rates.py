@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.records import LoaderRecord
+from engine.journal.records import LoaderRecord
 from engine.report.words import NOT_MEASURED, percent
 
 DATA_BOUND_ABOVE = 0.05

@@ -4,10 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from engine.records import EpochRecord, EvalRecord, LoaderRecord, Record, RunRecord, SkipRecord, to_json
+from engine.journal.history import RunHistory, resume_history
+from engine.journal.journal import Journal
+from engine.journal.records import EpochRecord, EvalRecord, LoaderRecord, Record, RunRecord, SkipRecord, to_json
 from engine.report.display import Display, Mode, open_display
-from engine.report.history import RunHistory
-from engine.report.journal import Journal, resume_history
 from engine.report.outputs import write_outputs
 from engine.report.summary import summarise
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.records import HALF, TaskMetrics
-from engine.report.history import RunHistory
+from engine.journal.history import RunHistory
+from engine.journal.records import HALF, TaskMetrics
 
 MEAN = "mean"
 

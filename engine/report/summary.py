@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.records import EvalRecord, RunRecord, TaskMetrics
-from engine.report.history import RunHistory
+from engine.journal.history import RunHistory
+from engine.journal.records import EvalRecord, RunRecord, TaskMetrics
 from engine.report.notes import notes
 from engine.report.rates import Throughput, throughput
 from engine.report.rows import mean, mean_metrics

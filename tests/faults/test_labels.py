@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.command_line import parse
-from engine.tasks import choose_tasks
+from engine.data import choose_tasks
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
 from shards.packing.options import PackOptions

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.benchmark.trial import family
 from engine.pipeline.loader import Loader
 from shards.errors import DataError
 from tests.faults.conftest import damage, end_all, eventually, mark, marked, shared_memory
 from tests.loading import batches, open_loader, same
+from tools.benchmarks.trial import family
 
 OPTIONS = {"image_size": 32, "threads": 2}
 BACKENDS = ["dali", "torch"]

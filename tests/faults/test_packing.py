@@ -17,10 +17,10 @@ from typing import IO
 
 import pytest
 
-from engine.benchmark.trial import family
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
 from tests.conftest import pack, write_celeba
+from tools.benchmarks.trial import family
 
 ROOT = Path(__file__).parents[2]
 KILL_POINTS = Path(__file__).with_name("kill_points.py")

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from engine.run_folder import check_folder, own_folder
+from engine.run.folder import check_folder, own_folder
 from shards.errors import ConfigurationError
 from tests.integration.conftest import flags, forget_end, records, results
 from tests.launch import wait_for

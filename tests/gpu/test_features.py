@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from engine import assembly
 from engine.loop.features import table as table_module
+from engine.run import construction as assembly
 from tests.integration.conftest import results
 from tests.integration.test_features import assert_same_learning, train
 from tests.waiting import watch_steps_from_features

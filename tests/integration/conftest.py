@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from engine.command_line import parse
-from engine.run import run
+from engine.run.run import run
 
 SMALL = {
     "data.tasks": "Young Bald Bangs",

@@ -12,7 +12,7 @@ from engine.loop.features.compute import FeaturePass
 from engine.loop.state import Position
 from engine.pipeline.order import Order
 from engine.report import reporter
-from engine.run import run
+from engine.run.run import run
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, Interrupted
 from tests.conftest import NUM_TRAIN, forget_accelerator

@@ -6,7 +6,7 @@ import pytest
 
 from engine.command_line import parse
 from engine.loop import trainer as trainer_module
-from engine.run import run
+from engine.run.run import run
 from shards.errors import CheckpointError, ConfigurationError, DataError
 from tests.conftest import forget_accelerator
 from tests.integration.conftest import flags

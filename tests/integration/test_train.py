@@ -11,16 +11,16 @@ import torch
 from safetensors.torch import load_file
 
 from engine.command_line import parse
+from engine.journal.predictions import read_predictions
 from engine.loop import trainer as trainer_module
 from engine.loop.metrics import split_metrics
-from engine.loop.predictions import read_predictions
 from engine.loop.state import Position
 from engine.model.multitask import build_trunk
 from engine.model.standardise import Standardise
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.order import Order
 from engine.pipeline.plan import Place
-from engine.run import run
+from engine.run.run import run
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError, ConfigurationError, DataError, DivergenceError, Interrupted
 from tests.conftest import ATTRIBUTES, forget_accelerator, pack, write_celeba

@@ -8,7 +8,7 @@ import torch
 from engine import gpu_driver
 from engine.command_line import parse
 from engine.gpu_driver import check_driver
-from engine.run import run
+from engine.run.run import run
 from shards.errors import ConfigurationError
 from tests.integration.conftest import flags
 

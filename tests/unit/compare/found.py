@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.compare.findings import Difference, Findings, Spread, TaskFindings, VariantFindings
 from engine.compare.measures import MEASURES
-from engine.records import RunRecord
+from engine.journal.records import RunRecord
 
 TASKS = ("Young", "Bald")
 RUN = RunRecord(
@@ -15,6 +15,7 @@ RUN = RunRecord(
     tasks=TASKS,
     positive_rates=(0.5, 0.25),
     scheduler="mtl",
+    drops_tasks=False,
     model="vgg11, heads on pool3",
     num_parameters=1000,
     num_trainable_parameters=100,
@@ -82,6 +83,7 @@ def variant(scheduler="mtl", *, name=None, value=0.8, to_baseline=None, sufferin
         val=((0.5, 0.7), (0.6, 0.8), (0.55, 0.75)),
         probabilities=((1.0,) * len(tasks), (probability,) * len(tasks)),
         mean_probability=(1 + probability) / 2,
+        drops_tasks=scheduler in ("dst", "random", "drop_balanced"),
     )
     return replace(made, **fields)
 

@@ -12,22 +12,26 @@ from engine.command_line import to_yaml
 from engine.compare.arguments import take_apart
 from engine.compare.options import CompareOptions
 from engine.compare.plan import Plan, PlannedRun, make_plan
-from engine.dst.draw import BLOCK, draw_masks
+from engine.dst.draw import draw_masks
+from engine.journal.masks import pack
+from engine.journal.predictions import Predictions, write_predictions
+from engine.journal.records import EndRecord, EpochRecord, EvalRecord, MaskRecord, Record, RunRecord, StepRecord, to_json
 from engine.loop.metrics import split_metrics
-from engine.loop.predictions import Predictions, write_predictions
-from engine.records import EndRecord, EpochRecord, EvalRecord, Record, RunRecord, StepRecord, to_json
 from tests.unit.compare.found import RUN
 
 TASKS = ("Young", "Bald")
 NUM_STEPS = 4
 DATA = RUN.data
+DROPPING = ("random", "drop_balanced", "dst")
 Skill = Callable[[PlannedRun, str], float]
 """How far a run's logits lie on the right side of zero for a task, in standard deviations of their noise."""
 
 
 def plan_of(out: Path, *arguments: str, tasks: Sequence[str] = TASKS) -> tuple[CompareOptions, Plan]:
     """The plan of a command line."""
-    options, settings = take_apart(["--data.shards", "nowhere", "--data.tasks", *tasks, "--out", str(out), *arguments])
+    options, settings = take_apart(
+        ["--data.shards", "nowhere", "--data.tasks", *tasks, "--out", str(out), "--train.epochs", "2", *arguments]
+    )
     return options, make_plan(options, settings)
 
 
@@ -87,7 +91,7 @@ def answers_of(run: PlannedRun, tasks: Sequence[str], skill: Skill, num_samples:
 
 def probabilities_of(run: PlannedRun, num_tasks: int, epoch: int) -> tuple[float, ...]:
     """P(k, t) of a scheduler that drops tasks, 1 of any other."""
-    if run.variant.scheduler in ("random", "drop_balanced", "dst"):
+    if run.variant.scheduler in DROPPING:
         return tuple(max(0.3, 1 - 0.2 * (epoch + task) / (epoch + 2)) for task in range(num_tasks))
     return (1.0,) * num_tasks
 
@@ -96,12 +100,12 @@ def _records(run: PlannedRun, tasks: tuple[str, ...], skill: Skill, num_samples:
     made: list[Record] = [_run_record(run, tasks, num_samples, epochs)]
     for epoch in range(epochs):
         probabilities = probabilities_of(run, len(tasks), epoch)
-        block, row = divmod(NUM_STEPS - 1, BLOCK)
-        mask = draw_masks(np.array(probabilities), run.seed, epoch, block)[row]
-        active = tuple(mask.tolist())
+        masks = draw_masks(np.array(probabilities), run.seed, epoch, block=0)[:NUM_STEPS]
+        active = tuple(masks[-1].tolist())
         share = (epoch + 1) / epochs
         made += [
             StepRecord(epoch=epoch, step=NUM_STEPS - 1, loss=0.5, active=active, images_per_second=100.0, data_wait_share=0.0),
+            MaskRecord(epoch=epoch, first_step=0, num_steps=NUM_STEPS, drawn=pack(masks), trained=pack(masks)),
             EpochRecord(
                 epoch=epoch,
                 loss=0.5,
@@ -128,6 +132,7 @@ def _run_record(run: PlannedRun, tasks: tuple[str, ...], num_samples: int, epoch
         tasks=tasks,
         positive_rates=(0.35,) * len(tasks),
         scheduler=run.variant.scheduler,
+        drops_tasks=run.variant.scheduler in DROPPING,
         epochs=epochs,
         steps_per_epoch=NUM_STEPS,
         split_sizes={"train": 32, "val": num_samples, "test": num_samples},
@@ -136,7 +141,7 @@ def _run_record(run: PlannedRun, tasks: tuple[str, ...], num_samples: int, epoch
 
 def change_record(run: PlannedRun, kind: type, **fields: object) -> None:
     """Change fields of all records of one kind in a run's records.jsonl."""
-    from engine.records import from_json
+    from engine.journal.records import from_json
 
     path = run.config.run.dir / "records.jsonl"
     lines = [from_json(line) for line in path.read_text().splitlines()]

@@ -49,7 +49,7 @@ def test_the_defaults():
         ("--first_sed 3", r"^unknown option '--first_sed'; did you mean 'first-seed'\?$"),
         ("--train.epoch 3", r"^unknown option '--train.epoch'; did you mean 'train.epochs'\?$"),
         ("--epochs 3", r"did you mean 'train.epochs'\?$"),
-        ("--schedulers mlt", r"invalid choice 'mlt' for argument '--schedulers'"),
+        ("--schedulers mlt", r"--schedulers: there is no scheduler 'mlt'; did you mean 'mtl'"),
         ("--metric auroc", r"invalid choice 'auroc' for argument '--metric'"),
         ("--seeds many", r"--seeds"),
         ("stray", r"stray"),

@@ -8,8 +8,8 @@ from engine.compare.findings import findings_json
 from engine.compare.results import read_results
 from engine.compare.tables import make_tables
 from engine.compare.verdict import verdict
-from engine.loop.predictions import PREDICTIONS, read_predictions, write_predictions
-from engine.records import EvalRecord
+from engine.journal.predictions import PREDICTIONS, read_predictions, write_predictions
+from engine.journal.records import EvalRecord
 from tests.unit.compare.runs import TASKS, change_record, plan_of, write_run
 
 
@@ -90,7 +90,7 @@ def test_times_curves_and_probabilities(clear):
     assert np.array(dst.val).shape == (4, 2)
     # Of the first epoch 1 and 0.9, of the second 1 - 0.2/3 and 1 - 0.4/3.
     assert np.array(dst.probabilities) == pytest.approx(np.array([[1, 0.9], [1 - 0.2 / 3, 1 - 0.4 / 3]]))
-    assert (dst.drops, stl.drops) == (True, False)
+    assert (dst.drops_tasks, stl.drops_tasks) == (True, False)
 
 
 def test_references_need_no_model(clear):

@@ -10,7 +10,7 @@ from shards.errors import ConfigurationError, Interrupted
 from shards.storage.lock import lock_folder
 from tests.unit.compare.runs import DATA, TASKS, plan_of, write_run
 
-WORDS = ("--schedulers", "mtl", "dst", "--seeds", "2", "--bootstrap", "100")
+WORDS = ("--schedulers", "mtl", "dst", "--seeds", "2", "--bootstrap", "100", "--train.epochs", "2")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_finished_runs_become_a_report_and_stay_as_they_are(finished, capsys):
 
 
 def test_runs_of_other_variants_are_left_alone(finished):
-    call(finished, "--schedulers", "mtl", "--seeds", "1", "--bootstrap", "100")
+    call(finished, "--schedulers", "mtl", "--seeds", "1", "--bootstrap", "100", "--train.epochs", "2")
     assert (finished / "runs/dst/seed-1/records.jsonl").exists()
     assert "dst" not in (finished / "report.md").read_text()
     assert [path.name for path in (finished / "plots").iterdir()] == ["val.png"]

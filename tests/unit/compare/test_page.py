@@ -12,7 +12,7 @@ HOSTILE = "<script>alert(1)</script>[red]\x1b[31m$x_"
 
 
 def draw(found, title="trial", config="optimizer:\n  lr: 0.1 # a < b\n"):
-    masks = {entry.name: np.array([[True, False]] * 12) for entry in found.variants if entry.drops}
+    masks = {entry.name: np.array([[True, False]] * 12) for entry in found.variants if entry.drops_tasks}
     return page(found, make_tables(found), make_plots(found, masks), title=title, config=config)
 
 

@@ -27,7 +27,7 @@ def test_everything_there_is_to_draw():
 
 def test_without_stl_the_difference_is_to_mtl():
     plots = make_plots(findings(variant("mtl"), variant("dst", to_baseline=difference(0.5))), {})
-    assert [plot.name for plot in plots] == ["val", "difference-to-mtl"]
+    assert [plot.name for plot in plots] == ["val", "difference-to-mtl", "probabilities-dst"]
 
 
 def test_without_anything_to_compare_or_val_little_is_drawn():

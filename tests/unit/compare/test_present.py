@@ -4,8 +4,9 @@ import shutil
 import pytest
 
 from engine.command_line import to_yaml
-from engine.compare.present import differences, state_of
-from engine.loop.predictions import PREDICTIONS
+from engine.compare.present import state_of
+from engine.journal.predictions import PREDICTIONS
+from engine.settings import differences
 from shards.errors import ConfigurationError, DataError
 from tests.unit.compare.runs import DATA, TASKS, plan_of, write_run
 
@@ -76,8 +77,8 @@ def test_what_does_not_decide_the_result_may_differ(run):
 def test_a_path_may_be_written_otherwise(run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     before = changed(run, "model", weights="vgg.pth").config
-    assert differences(before, changed(run, "model", weights=str(tmp_path / "vgg.pth")).config) == []
-    assert differences(before, changed(run, "model", weights="other.pth").config) == ["model.weights was vgg.pth, is other.pth"]
+    assert list(differences(before, changed(run, "model", weights=str(tmp_path / "vgg.pth")).config)) == []
+    assert list(differences(before, changed(run, "model", weights="other.pth").config)) == ["model.weights was vgg.pth, is other.pth"]
 
 
 def test_the_same_data_may_lie_elsewhere(run):
@@ -89,7 +90,7 @@ def test_a_comparison_may_be_moved(tmp_path):
     names = ("--schedulers", "dst", "static", "--seeds", "1")
     before, now = (plan_of(tmp_path / name, *names)[1].runs[1].config for name in ("here", "there"))
     assert before.scheduler.weights_of != now.scheduler.weights_of
-    assert differences(before, now) == []
+    assert list(differences(before, now)) == []
 
 
 def test_settings_nobody_knows_are_refused(run):

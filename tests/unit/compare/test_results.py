@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.compare.results import read_outcome, read_results, table_of
-from engine.loop.predictions import PREDICTIONS, read_predictions, write_predictions
-from engine.records import EndRecord, EvalRecord
+from engine.journal.predictions import PREDICTIONS, read_predictions, write_predictions
+from engine.journal.records import EndRecord, EvalRecord
 from shards.errors import DataError
 from tests.unit.compare.runs import TASKS, change_record, labels_of, plan_of, write_run
 

@@ -1,5 +1,7 @@
 """From configuration to scheduler."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.config import SchedulerConfig
@@ -8,9 +10,11 @@ from engine.dst.drop_balanced import DropBalanced
 from engine.dst.dst import DroppedScheduledTask
 from engine.dst.mtl import AllTasks
 from engine.dst.random_drop import RandomDrop
-from engine.dst.scheduler import Scheduler
+from engine.dst.scheduler import RunFacts, Scheduler
 from engine.dst.static import StaticWeights
 from engine.dst.stl import SingleTask
+
+TWO = RunFacts(tasks=("a", "b"), depths=(18, 9), counts=(100, 50), seed=0, steps_per_epoch=10)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +30,14 @@ from engine.dst.stl import SingleTask
 )
 def test_each_name_has_its_scheduler(name, cls):
     config = SchedulerConfig(name=name, weights={"a": 0.5} if name == "static" else {})
-    built = build_scheduler(config, ("a",), (18,), (100,), seed=0, steps_per_epoch=10)
+    built = build_scheduler(config, RunFacts(tasks=("a",), depths=(18,), counts=(100,), seed=0, steps_per_epoch=10))
     assert type(built) is cls
     assert isinstance(built, Scheduler)
 
 
 def test_settings_arrive():
     def probabilities(**options):
-        built = build_scheduler(SchedulerConfig(**options), ("a", "b"), (18, 9), (100, 50), seed=0, steps_per_epoch=10)
+        built = build_scheduler(SchedulerConfig(**options), TWO)
         built.observe(0, (1.0, 1.0))
         return built.probabilities(1).tolist()
 
@@ -46,7 +50,7 @@ def test_settings_arrive():
 
 def test_seeds_give_other_masks():
     def masks(seed):
-        built = build_scheduler(SchedulerConfig(name="random"), ("a", "b"), (18, 9), (100, 50), seed=seed, steps_per_epoch=10)
+        built = build_scheduler(SchedulerConfig(name="random"), replace(TWO, seed=seed))
         return [built.mask(0, step).tolist() for step in range(50)]
 
     assert masks(0) == masks(0) != masks(1)

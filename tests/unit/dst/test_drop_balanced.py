@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from engine.config import SchedulerConfig
 from engine.dst.drop_balanced import DropBalanced, balanced_probabilities
+from tests.unit.dst.built import facts, scheduler
 
 
 def balanced(num_tasks=4, steps_per_epoch=1500, **options) -> DropBalanced:
-    config = SchedulerConfig(name="drop_balanced", **options)
-    return DropBalanced(config, [f"task{i}" for i in range(num_tasks)], seed=2, steps_per_epoch=steps_per_epoch)
+    run = facts([f"task{i}" for i in range(num_tasks)], seed=2, steps_per_epoch=steps_per_epoch)
+    return scheduler(run, name="drop_balanced", **options)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 from engine.dst.draw import BLOCK, draw_masks
 from engine.dst.dropping import TaskDropping
+from tests.unit.dst.built import facts
 
 TASKS = ("a", "b", "c")
 
@@ -18,7 +19,7 @@ class Halving(TaskDropping):
 
 
 def halving(num_epochs=0, seed=0, granularity="step") -> Halving:
-    built = Halving(TASKS, seed=seed, granularity=granularity)
+    built = Halving(facts(TASKS, seed=seed), granularity=granularity)
     for epoch in range(num_epochs):
         built.observe(epoch, (0.0, 0.1, 0.2))
     return built

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.config import SchedulerConfig
 from engine.dst.dst import DroppedScheduledTask
+from tests.unit.dst.built import facts, scheduler
 
 TASKS = ("a", "b", "c", "d")
 HISTORY = [(0.8, 0.8, 0.8, 0.8), (0.8, 0.4, 0.8, 0.4), (0.8, 0.2, 0.7, 0.4)]
@@ -12,7 +12,7 @@ METRICS = ("depth", "count", "incompleteness", "stagnancy", "regulariser")
 
 
 def observed(num_epochs: int, depths=(18, 9, 18, 18), counts=(100, 100, 50, 100), **options) -> DroppedScheduledTask:
-    built = DroppedScheduledTask(SchedulerConfig(**options), TASKS, depths, counts, seed=0)
+    built = scheduler(facts(TASKS, depths, counts), **options)
     for epoch, losses in enumerate(HISTORY[:num_epochs]):
         built.observe(epoch, losses)
     return built

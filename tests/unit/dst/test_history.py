@@ -4,10 +4,11 @@ import pytest
 
 from engine.dst.history import LossHistory
 from shards.errors import DivergenceError
+from tests.unit.dst.built import facts
 
 
 def history() -> LossHistory:
-    built = LossHistory(("a", "b"))
+    built = LossHistory(facts(("a", "b")))
     built.observe(0, (0.5, 0.25))
     return built
 
@@ -37,4 +38,4 @@ def test_a_loss_that_is_no_number_names_its_task_and_is_not_kept(value):
 
 def test_a_state_of_other_tasks_is_refused():
     with pytest.raises(ValueError, match=r"state is of tasks \['a', 'b'\], not \['b', 'a'\]"):
-        LossHistory(("b", "a")).load_state_dict(history().state_dict())
+        LossHistory(facts(("b", "a"))).load_state_dict(history().state_dict())

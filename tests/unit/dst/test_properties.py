@@ -2,19 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.config import SchedulerConfig
+from engine.config import SCHEDULERS, SchedulerConfig
 from engine.dst.build import build_scheduler
-from engine.dst.scheduler import Scheduler
+from engine.dst.scheduler import RunFacts, Scheduler
 from tests.unit.dst.test_draw import rates
 
-NAMES = get_args(get_type_hints(SchedulerConfig)["name"])
+NAMES = SCHEDULERS
 METRICS = ("depth", "count", "incompleteness", "stagnancy", "regulariser")
 STEPS_PER_EPOCH = 1100
 # Multiples of a thousandth: a change is either none or far above rounding.
@@ -35,7 +35,14 @@ class Case:
 
     def build(self, num_epochs: int = 0) -> Scheduler:
         config = SchedulerConfig(**self.options)
-        built = build_scheduler(config, self.tasks, self.depths, self.counts, seed=self.seed, steps_per_epoch=STEPS_PER_EPOCH)
+        run = RunFacts(
+            tasks=tuple(self.tasks),
+            depths=tuple(self.depths),
+            counts=tuple(self.counts),
+            seed=self.seed,
+            steps_per_epoch=STEPS_PER_EPOCH,
+        )
+        built = build_scheduler(config, run)
         for epoch in range(num_epochs):
             built.observe(epoch, self.history[epoch])
         return built

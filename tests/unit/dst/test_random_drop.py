@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from engine.config import SchedulerConfig
 from engine.dst.random_drop import RandomDrop
+from tests.unit.dst.built import facts, scheduler
 
 
 def drop(rate: float, num_tasks: int, **options) -> RandomDrop:
-    return RandomDrop(SchedulerConfig(name="random", rate=rate, **options), [f"task{i}" for i in range(num_tasks)], seed=1)
+    return scheduler(facts([f"task{i}" for i in range(num_tasks)], seed=1), name="random", rate=rate, **options)
 
 
 def test_the_rate_is_all_that_matters():

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from engine.config import SchedulerConfig
-from engine.dst.measured import RECORDS
 from engine.dst.static import StaticWeights
-from engine.records import to_json
+from engine.journal.journal import FILE_NAME as RECORDS
+from engine.journal.records import to_json
 from shards.errors import ConfigurationError
-from tests.unit.report.conftest import EPOCH, RUN
+from tests.unit.conftest import EPOCH, RUN
+from tests.unit.dst.built import facts, scheduler
 
 TASKS = ("Young", "Wearing_Hat", "Bald")
 WEIGHTS = {"Bald": 0.25, "Young": 1.5, "Wearing_Hat": 0.5}
 
 
 def static(tasks=TASKS, **options) -> StaticWeights:
-    return StaticWeights(SchedulerConfig(name="static", **options), tasks)
+    return scheduler(facts(tasks), name="static", **options)
 
 
 def test_nothing_is_dropped_and_weights_stay():

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.config import SchedulerConfig
-from engine.dst.dst import DroppedScheduledTask
 from engine.dst.signals import (
     count_metric,
     depth_metric,
@@ -17,6 +15,7 @@ from engine.dst.signals import (
     remaining_share,
     stagnancy_metric,
 )
+from tests.unit.dst import built
 
 PAGE = (Path(__file__).parents[3] / "docs" / "dst.md").read_text(encoding="utf-8")
 Table = dict[str, list[str]]
@@ -45,7 +44,7 @@ def losses(epoch: int) -> np.ndarray:
 
 def computed(epoch: int) -> dict[str, np.ndarray]:
     """Every number of an epoch's table, by the code: the tasks' values, then their mean."""
-    scheduler = DroppedScheduledTask(SchedulerConfig(), GIVEN[""], given("d").astype(int), given("c").astype(int), seed=0)
+    scheduler = built.scheduler(built.facts(GIVEN[""], given("d").astype(int).tolist(), given("c").astype(int).tolist()))
     for number in range(1, epoch):
         scheduler.observe(number - 1, losses(number))
     rows = {"P": scheduler.probabilities(epoch - 1), "Pu": np.ones(4), "Pr": np.ones(4)}

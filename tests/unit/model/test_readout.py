@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.config import ModelConfig, SchedulerConfig
-from engine.dst.build import build_scheduler
+from engine.config import ModelConfig
 from engine.model.multitask import build_model, build_trunk
 from engine.model.readout import TaskReadout, _StopNonFinite
 from tests.launch import light_vgg11
+from tests.unit.dst.built import facts, scheduler
 
 TASKS = ("a", "b", "c", "d")
 WIDTHS = {"pool1": 3, "fc6": 5}
@@ -160,10 +160,10 @@ def test_depths_and_what_dst_makes_of_them(monkeypatch):
     assert model.depths() == (6 + 2, 2 + 2, 6 + 1, 6 + 4)
     counts = [100, 50, 25, 100]
     weights = {"depth": 0.6, "count": 0.4, "incompleteness": 0.0, "stagnancy": 0.0, "regulariser": 0.0}
-    scheduler = build_scheduler(SchedulerConfig(**weights), TASKS, model.depths(), counts, seed=0, steps_per_epoch=3)
+    built = scheduler(facts(TASKS, model.depths(), counts), **weights)
     # Pd = d / 10, Pc = c / 100.
     expected = [0.6 * 0.8 + 0.4, 0.6 * 0.4 + 0.2, 0.6 * 0.7 + 0.1, 0.6 + 0.4]
-    assert np.allclose(scheduler.probabilities(0), expected)
+    assert np.allclose(built.probabilities(0), expected)
 
 
 def test_a_model_of_mixed_taps_learns(monkeypatch):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.records import to_json
+from engine.journal.journal import FILE_NAME
+from engine.journal.records import to_json
 from engine.report.command import ReportOptions, report
-from engine.report.journal import FILE_NAME
 from engine.report.outputs import write_text
 from shards.errors import DataError
 

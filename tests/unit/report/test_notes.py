@@ -38,7 +38,7 @@ def test_chosen_thresholds_are_told(make):
 
 
 def test_a_dst_that_hardly_drops_is_called_so(make):
-    sentence = "P stayed ≥ 0.9 for 2 of 2 tasks: DST hardly dropped anything"
+    sentence = "P stayed ≥ 0.9 for 2 of 2 tasks: dst hardly dropped anything"
     kept = make.replace(make.epoch, probabilities=(1.0, 0.9))
     dropped = make.replace(make.epoch, epoch=1, probabilities=(1.0, 0.89))
     assert sentence in notes(make.history(make.run, kept, make.end))

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from engine.records import to_json
-from engine.report.journal import FILE_NAME, read_history
+from engine.journal.history import read_history
+from engine.journal.journal import FILE_NAME
+from engine.journal.records import to_json
 from engine.report.reporter import open_reporter
 from shards.errors import DataError
 

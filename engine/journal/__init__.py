@@ -1,0 +1,1 @@
+"""What a run tells of itself: records, their file, their history, and its predictions."""
