@@ -4,6 +4,7 @@ A key that no dataclass has stops the run, and its nearest neighbour is named.
 """
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
@@ -87,7 +88,11 @@ def parse(arguments: Sequence[str]) -> Config:
     from_files = [flag for file in files for flag in read_file(file)]
     # Without flag conversion a switch takes a value: a file's `mirror: true` can then be undone on the command line.
     config = parse_flags(
-        Config, [*from_files, *_spelled(flags)], use_underscores=True, prog="engine/train.py", config=(tyro.conf.FlagConversionOff,)
+        Config,
+        [*from_files, *_spelled(flags)],
+        use_underscores=True,
+        prog=program("engine/train.py"),
+        config=(tyro.conf.FlagConversionOff,),
     )
     _check_moved(config, files)
     return config
@@ -102,6 +107,28 @@ def _check_moved(config: Config, files: Sequence[Path]) -> None:
                 f"--config {file} lies in the folder of a run, but run.dir is {config.run.dir}; to resume that run add "
                 f"--run.dir {quote(str(beside))}, to begin another copy the file out of the folder"
             )
+
+
+def configuration_file(name: str) -> Path:
+    """Return the path of a configuration: of a file, or of one that comes with Dropstream by its name alone, such as `celeba_dst`.
+
+    Raises:
+        ConfigurationError: There is neither; the names that there are are told.
+    """
+    path = Path(at_home(name))
+    if path.exists() or path.suffix or path.name != name:
+        return path
+    # In an installed package; in a checkout.
+    package = Path(__file__).parent
+    known = {file.stem: file for folder in (package / "configs", package.parent / "configs") for file in sorted(folder.glob("*.yaml"))}
+    if name not in known:
+        raise ConfigurationError(f"--config {name}: no such file, nor one of {', '.join(known)}{did_you_mean(name, known)}")
+    return known[name]
+
+
+def program(name: str) -> str:
+    """Return what the running program is called in its help: by this name, or as `dropstream` was asked for it."""
+    return sys.argv[0] if sys.argv[0].startswith("dropstream ") else name
 
 
 def read_file(path: Path) -> list[str]:
@@ -137,9 +164,9 @@ def _split_off_config(arguments: list[str]) -> tuple[list[Path], list[str]]:
             file = next(remaining, None)
             if file is None:
                 raise ConfigurationError("--config needs a file, e.g. configs/demo.yaml")
-            files.append(Path(at_home(file)))
+            files.append(configuration_file(file))
         elif argument.startswith(f"{CONFIG_FLAG}="):
-            files.append(Path(at_home(argument).partition("=")[2]))
+            files.append(configuration_file(argument.partition("=")[2]))
         else:
             rest.append(argument)
     return files, rest

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -16,8 +16,12 @@ TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+-[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, remedy: str = "nothing was left under this name") -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; on a clean exit flush it to the disk and rename it to `path`, else remove it.
+
+    Args:
+        path: The file.
+        remedy: What the message says behind the cause.
 
     Raises:
         DataError: The file cannot be written (disk full, no permission, …).
@@ -30,11 +34,22 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); nothing was left under this name") from error
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from error
     finally:
         # Gone after the rename; and where even opening it failed there is nothing to remove.
         with suppress(OSError):
             temporary.unlink()
+
+
+def is_one_of(name: str, names: Sequence[str]) -> bool:
+    """Return whether a file's name is one of some, or that of what a killed process leaves of one.
+
+    >>> names = ("report.html",)
+    >>> is_one_of(".report.html.17-0123abcd.tmp", names), is_one_of(".report.html.tmp", names)
+    (True, False)
+    """
+    leftover = TEMPORARY.fullmatch(name)
+    return name in names or (leftover is not None and leftover["name"] in names)
 
 
 def temporary_name(name: str) -> str:

@@ -16,7 +16,7 @@ from shards.check.tar_walk import walk
 from shards.errors import DataError
 from shards.files import probe, sha256_of
 from shards.manifest import dump_manifest, load_manifest
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 from shards.tar import BLOCK, RECORD, member_header, padded
 
 SHARD = "train-000001.tar"

@@ -3,12 +3,11 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from engine.command_line import CONFIG_FLAG, USUAL, read_file
+from engine.command_line import CONFIG_FLAG, USUAL, configuration_file, program, read_file
 from engine.compare.options import CompareOptions
 from engine.config import Config
-from shards.command import at_home, parse_flags, unknown_option
+from shards.command import parse_flags, unknown_option
 from shards.errors import ConfigurationError, did_you_mean
 
 _OWN = {
@@ -64,7 +63,7 @@ def take_apart(arguments: Sequence[str]) -> tuple[CompareOptions, Settings]:
         elif argument == "-h":
             target = own
         target.append(argument)
-    options = parse_flags(CompareOptions, own, prog="tools/compare")
+    options = parse_flags(CompareOptions, own, prog=program("tools/compare"))
     settings = {name: Setting(words=words, is_flag=False) for name, words in _from_files(files).items() if name not in _OWN}
     given = {name: Setting(words=words, is_flag=True) for name, words in _by_name(flags).items()}
     for name in given:
@@ -111,7 +110,7 @@ def _from_files(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
             paths.append(word)
         elif place + 1 == len(words) or words[place + 1].startswith("--"):
             raise ConfigurationError(f"{CONFIG_FLAG} needs a file, e.g. configs/demo.yaml")
-    return {name: value for path in paths for name, value in _by_name(read_file(Path(at_home(path)))).items()}
+    return {name: value for path in paths for name, value in _by_name(read_file(configuration_file(path))).items()}
 
 
 def _by_name(flags: Sequence[str]) -> dict[str, tuple[str, ...]]:

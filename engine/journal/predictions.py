@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import DataError
+from shards.files import atomic_write
 
 PREDICTIONS = "predictions.npz"
-TEMPORARY = f".{PREDICTIONS}.tmp"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,15 +40,8 @@ def write_predictions(run_dir: Path, predictions: Predictions) -> None:
     Raises:
         DataError: It cannot be written.
     """
-    path, temporary = run_dir / PREDICTIONS, run_dir / TEMPORARY
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **_arrays(predictions))
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); make room and resume the run") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(run_dir / PREDICTIONS, remedy="make room and resume the run") as file:
+        np.savez(file, **_arrays(predictions))
 
 
 def read_predictions(run_dir: Path) -> Predictions:

@@ -6,7 +6,6 @@ folder renamed. Tensors are safetensors, everything else is JSON: reading one ca
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from shards.errors import CheckpointError
-from shards.files import fsync_folder
+from shards.errors import CheckpointError, DataError
+from shards.files import atomic_write, fsync_folder
 
 KEEP = 2
 """Checkpoints that stay: the newest and the one before it."""
@@ -62,7 +61,8 @@ def write_checkpoint(folder: Path, epoch: int, step: int, snapshot: Snapshot) ->
         files[_STATE] = json.dumps(snapshot.state, allow_nan=False, indent=1).encode()
         files[CHECKSUMS] = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}, indent=1).encode()
         for name, data in files.items():
-            _write_durably(temporary / name, data)
+            with atomic_write(temporary / name) as file:
+                file.write(data)
         fsync_folder(temporary)
         # The same position again, after a resume. Set aside first, so that no half-removed folder ever has a final name.
         _set_aside(final)
@@ -73,8 +73,10 @@ def write_checkpoint(folder: Path, epoch: int, step: int, snapshot: Snapshot) ->
             _set_aside(old)
         for leftover in folder.glob(f".epoch-*{_ASIDE}"):
             _remove(leftover)
-    except OSError as error:
-        raise CheckpointError(f"{final}: cannot be written ({error.strerror}); earlier checkpoints are untouched") from error
+    except (OSError, DataError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        why = getattr(cause, "strerror", None) or cause
+        raise CheckpointError(f"{final}: cannot be written ({why}); earlier checkpoints are untouched") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -130,13 +132,6 @@ def _checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(entry for entry in folder.iterdir() if _NAME.fullmatch(entry.name))
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read(path: Path) -> bytes:

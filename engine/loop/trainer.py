@@ -105,7 +105,8 @@ class Trainer:
                 self._end_waiting()
         check_weights(self._parts.module)
         if self._parts.accelerator.is_main_process:
-            write_weights(self._parts.run_dir, self._parts.module)
+            parts = self._parts
+            write_weights(parts.run_dir, parts.module, parts.config, parts.thresholds.values)
 
     def _run_epoch(self, epoch: int) -> None:
         self._parts.model.train()

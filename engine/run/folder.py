@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,9 @@ from engine.journal.journal import FILE_NAME as JOURNAL
 from engine.journal.predictions import PREDICTIONS
 from engine.loop.checkpoint import CHECKPOINTS
 from engine.loop.weights_file import WEIGHTS
-from engine.report.outputs import REPORT_FILES, is_one_of
+from engine.report.outputs import REPORT_FILES
 from shards.errors import ConfigurationError
+from shards.files import TEMPORARY, is_one_of
 from shards.storage.lock import LOCK, lock_folder
 
 IfExists = Literal["refuse", "resume", "replace"]
@@ -29,8 +30,7 @@ def own_folder(folder: Path, if_exists: IfExists) -> Iterator[None]:
     """
     with lock_folder(folder, work="training"):
         check_folder(folder, if_exists)
-        if if_exists == "replace":
-            _empty(folder)
+        _remove(folder, [name for name in _names(folder) if if_exists == "replace" or TEMPORARY.fullmatch(name)])
         yield
 
 
@@ -58,10 +58,10 @@ def _names(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder) if name != LOCK]
 
 
-def _empty(folder: Path) -> None:
-    """Remove an earlier run's files."""
+def _remove(folder: Path, names: Sequence[str]) -> None:
+    """Remove an earlier run's files, or what a killed process left of some."""
     try:
-        for path in (folder / name for name in _names(folder)):
+        for path in (folder / name for name in names):
             if path.is_dir():
                 shutil.rmtree(path)
             else:

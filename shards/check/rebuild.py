@@ -26,8 +26,8 @@ from shards.packing.output import sweep
 from shards.packing.progress import Progress
 from shards.packing.runner.pool import in_processes
 from shards.packing.source import local_file
-from shards.storage.folder import Folder, open_folder
-from shards.storage.lock import lock
+from shards.storage.folder import Folder
+from shards.storage.opening import lock, open_folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

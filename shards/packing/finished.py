@@ -18,7 +18,8 @@ from shards.packing.plan import ShardPlan
 from shards.packing.quarantine import QUARANTINE, quarantined_files
 from shards.packing.source import Source
 from shards.packing.summary import SUMMARY
-from shards.storage.folder import Folder, open_folder
+from shards.storage.folder import Folder
+from shards.storage.opening import open_folder
 
 _READ_IMAGES = 64
 

@@ -15,7 +15,8 @@ from shards.arrays import ShardFacts
 from shards.errors import DataError
 from shards.files import sha256_of
 from shards.jpeg import MAX_BYTES, BadImageError, JpegHeader, check_jpeg
-from shards.storage.folder import Folder, UnreadableFileError, open_folder
+from shards.storage.folder import Folder, UnreadableFileError
+from shards.storage.opening import open_folder
 from shards.tar import ShardFile, label_bytes
 
 NOTES = ".parts"

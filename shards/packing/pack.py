@@ -17,8 +17,8 @@ from shards.packing.progress import Progress
 from shards.packing.runner import local, pool
 from shards.packing.source import Source, absolute, read_source
 from shards.packing.summary import print_summary
-from shards.storage.folder import Folder, open_folder
-from shards.storage.lock import lock
+from shards.storage.folder import Folder
+from shards.storage.opening import lock, open_folder
 
 _USUAL = {
     "input": "images",

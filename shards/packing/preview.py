@@ -22,7 +22,8 @@ from shards.packing.options import PackOptions
 from shards.packing.progress import Progress
 from shards.packing.source import Inputs, check_once, choose_splits, mismatch, notes_of, read_inputs, surplus_error
 from shards.packing.summary import print_notes
-from shards.storage.folder import UnreadableFileError, open_folder
+from shards.storage.folder import UnreadableFileError
+from shards.storage.opening import open_folder
 
 _LOOKED_AT = 64
 """Images whose headers are read, evenly spread."""

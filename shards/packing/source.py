@@ -33,7 +33,7 @@ from shards.packing.splits import (
     random_group_splits,
     random_splits,
 )
-from shards.storage.folder import open_folder
+from shards.storage.opening import open_folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

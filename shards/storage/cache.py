@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from shards.errors import DataError
 from shards.files import TEMPORARY, atomic_write, probe, sha256_of
 from shards.manifest import MANIFEST, Manifest, parse_manifest
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 from shards.storage.lock import LOCK, lock_folder
 from shards.storage.url_folder import UrlFolder
 

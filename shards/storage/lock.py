@@ -5,27 +5,15 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shards.errors import ConfigurationError
-from shards.storage.folder import is_url
 
 LOCK = ".lock"
 
 _POLL_SECONDS = 0.2
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
-
-
-def lock(url: str) -> AbstractContextManager[None]:
-    """Return a lock on a folder of this machine or at a URL, to be held for the length of a `with` block."""
-    protocol, _, path = url.partition("://")
-    if not is_url(url) or protocol in ("file", "local"):
-        return lock_folder(Path(path or url))
-    # Imported here: work on one machine neither needs fsspec nor waits for it.
-    from shards.storage.lease import lease
-
-    return lease(url)
 
 
 @contextmanager

@@ -90,11 +90,14 @@ def test_what_cannot_be_used_is_told_before_any_work(tmp_path, monkeypatch):
 def test_what_a_killed_process_was_writing_is_the_runs_own(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    for name in ("records.jsonl", ".config.yaml.12.tmp", ".report.html.345.tmp", ".model.safetensors.tmp", ".predictions.npz.tmp"):
+    for name in ("records.jsonl", ".config.yaml.12-0123abcd.tmp", ".report.html.345-0123abcd.tmp", ".model.safetensors.6-0123abcd.tmp"):
         (run / name).touch()
     with own_folder(run, "replace"):
         assert os.listdir(run) == [".lock"]
     (run / "records.jsonl").touch()
+    (run / ".model.safetensors.6-0123abcd.tmp").touch()
+    with own_folder(run, "resume"):
+        assert sorted(os.listdir(run)) == [".lock", "records.jsonl"]
     for foreign in (".notes.txt.tmp", "config.yaml.tmp", ".config.yaml"):
         (run / foreign).touch()
         with pytest.raises(ConfigurationError, match=rf"holds '{foreign}', which no run wrote"):

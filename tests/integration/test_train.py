@@ -97,9 +97,9 @@ def test_test_is_answered_at_the_thresholds_of_the_last_val_also_after_a_stop(sh
 
 def test_what_a_killed_run_leaves_of_its_predictions_is_replaced(shards, tmp_path, reference):
     shutil.copytree(reference, tmp_path / "run")
-    (tmp_path / "run" / ".predictions.npz.tmp").touch()
+    (tmp_path / "run" / ".predictions.npz.17-0123abcd.tmp").touch()
     train(shards, tmp_path / "run", run__if_exists="replace", train__epochs=1)
-    assert not (tmp_path / "run" / ".predictions.npz.tmp").exists()
+    assert not (tmp_path / "run" / ".predictions.npz.17-0123abcd.tmp").exists()
 
 
 def test_it_learns(shards, tmp_path):

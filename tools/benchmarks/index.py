@@ -12,7 +12,7 @@ from rich.table import Table
 from shards.annotations import SPLITS
 from shards.arrays import Arrays, ShardFacts, new_arrays, publish
 from shards.errors import ConfigurationError
-from shards.storage.folder import open_folder
+from shards.storage.opening import open_folder
 from tools.benchmarks.result import write_result
 from tools.benchmarks.trial import Trial, run_trial
 

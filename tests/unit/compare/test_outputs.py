@@ -44,11 +44,11 @@ def test_somebody_elses_folder_is_not_touched(tmp_path, content):
 
 
 def test_what_a_killed_process_left_is_the_comparisons_own(tmp_path):
-    (tmp_path / ".results.json.4711.tmp").write_bytes(b"{")
+    (tmp_path / ".results.json.4711-0123abcd.tmp").write_bytes(b"{")
     (tmp_path / ".lock").touch()
     check_folder(tmp_path)
-    (tmp_path / ".thesis.tex.4711.tmp").touch()
-    with pytest.raises(ConfigurationError, match=r"holds '.thesis.tex.4711.tmp', which no comparison wrote"):
+    (tmp_path / ".thesis.tex.4711-0123abcd.tmp").touch()
+    with pytest.raises(ConfigurationError, match=r"holds '.thesis.tex.4711-0123abcd.tmp', which no comparison wrote"):
         check_folder(tmp_path)
 
 

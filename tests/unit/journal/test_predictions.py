@@ -7,7 +7,7 @@ import resource
 import numpy as np
 import pytest
 
-from engine.journal.predictions import PREDICTIONS, TEMPORARY, Predictions, read_predictions, write_predictions
+from engine.journal.predictions import PREDICTIONS, Predictions, read_predictions, write_predictions
 from shards.errors import DataError
 from tests.unit.loop.reference import TASKS, random_table
 
@@ -87,9 +87,3 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, name, array):
     np.savez(tmp_path / PREDICTIONS, **(dataclasses.asdict(predictions()) | {name: array}))
     with pytest.raises(DataError, match=f"predictions.npz: {name} is .* which does not fit"):
         read_predictions(tmp_path)
-
-
-def test_an_unfinished_file_has_another_name(tmp_path):
-    (tmp_path / TEMPORARY).write_bytes(b"half")
-    write_predictions(tmp_path, predictions())
-    assert os.listdir(tmp_path) == [PREDICTIONS]

@@ -34,7 +34,7 @@ def test_an_unfinished_run_says_so(make, tmp_path, capsys):
 
 
 def test_a_picture_that_cannot_be_written_is_named(make, tmp_path):
-    with pytest.raises(DataError, match=r"absent/console\.svg: cannot be written: No such file or directory"):
+    with pytest.raises(DataError, match=r"absent/console\.svg: cannot be written \(No such file or directory\)"):
         report(ReportOptions(folder=run_folder(tmp_path, make.records()), svg=tmp_path / "absent" / "console.svg"))
 
 

@@ -11,7 +11,7 @@ from shards.arrays import ShardFacts, new_arrays, publish, source_digest, wids_j
 from shards.dataset import ShardDataset
 from shards.files import probe, sha256_of
 from shards.manifest import ARRAYS, MANIFEST, WIDS, load_manifest
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 from shards.tar import INDEX_DTYPE
 
 ATTRIBUTES = ("Young", "Bald")

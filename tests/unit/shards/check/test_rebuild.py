@@ -11,7 +11,7 @@ from shards.check.command import CheckOptions, check_shards
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError
 from shards.manifest import load_manifest
-from shards.storage.lock import lock
+from shards.storage.opening import lock
 from tests.conftest import pack
 from tests.damage import digests, flip, members, repair_manifest, samples, write_tar
 

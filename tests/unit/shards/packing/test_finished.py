@@ -17,7 +17,7 @@ from shards.packing.job import NOTES
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan, plan_shards
 from shards.packing.source import read_source
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 from tests.conftest import pack
 from tests.damage import digests, folder_of
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shards.errors import DataError
 from shards.packing import images
 from shards.packing.images import find_twice, list_images, match_images, positions_in
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 
 NAMES = st.text("abc/.", min_size=1, max_size=3)
 

@@ -13,7 +13,7 @@ import pytest
 from shards.errors import DataError
 from shards.packing import job as job_module
 from shards.packing.job import NOTES, BadImage, ShardJob, pack_shard, read_rows
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 from tests.conftest import write_celeba
 from tests.damage import digests
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shards.packing.job import BadImage
 from shards.packing.quarantine import QUARANTINE, quarantine_csv, quarantined_files
-from shards.storage.folder import LocalFolder
+from shards.storage.local_folder import LocalFolder
 
 
 def bad(file: str, reason: str = "is empty") -> BadImage:

@@ -13,7 +13,9 @@ import pytest
 
 from shards.errors import ConfigurationError, DataError
 from shards.storage import attempts, url_folder
-from shards.storage.folder import LocalFolder, is_url, open_folder
+from shards.storage.folder import is_url
+from shards.storage.local_folder import LocalFolder
+from shards.storage.opening import open_folder
 from shards.storage.url_folder import UrlFolder
 
 KINDS = ("local", "file", "memory", "s3")

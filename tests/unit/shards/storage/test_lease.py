@@ -14,7 +14,8 @@ import pytest
 from shards.errors import ConfigurationError, DataError
 from shards.storage import lease as lease_module
 from shards.storage.lease import lease
-from shards.storage.lock import LOCK, lock
+from shards.storage.lock import LOCK
+from shards.storage.opening import lock
 from shards.storage.url_folder import UrlFolder
 
 

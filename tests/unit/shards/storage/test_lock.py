@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shards.errors import ConfigurationError
-from shards.storage.lock import LOCK, lock, lock_folder, try_lock
+from shards.storage.lock import LOCK, lock_folder, try_lock
+from shards.storage.opening import lock
 
 # Takes the lock, says so, and keeps it until its standard input ends.
 HOLDER = """
