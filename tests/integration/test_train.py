@@ -46,7 +46,7 @@ def test_a_run_leaves_configuration_records_weights_and_report(reference):
     names = {path.name for path in reference.iterdir()}
     assert names == {"config.yaml", "records.jsonl", "model.safetensors", "predictions.npz", "summary.json", "report.html", "checkpoints"}
     kinds = [line["record"] for line in records(reference)]
-    assert kinds == ["RunRecord"] + (["StepRecord"] * 3 + ["EpochRecord", "EvalRecord"]) * 3 + ["EvalRecord", "EndRecord"]
+    assert kinds == ["RunRecord"] + (["StepRecord"] * 3 + ["MaskRecord", "EpochRecord", "EvalRecord"]) * 3 + ["EvalRecord", "EndRecord"]
     evaluations = [line for line in records(reference) if line["record"] == "EvalRecord"]
     assert [(line["split"], line["epoch"], line["num_samples"]) for line in evaluations] == [
         ("val", 0, 13),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.unit.benchmark.loader.conftest import BATCH_SIZE, IMAGE_SIZE, NUM_IMAGES
+from tests.unit.tools.benchmarks.loader.conftest import BATCH_SIZE, IMAGE_SIZE, NUM_IMAGES
 
 from shards.dataset import ShardDataset
 from tools.benchmarks.loader.contenders import CONTENDERS, DECODING, READING, why_absent
