@@ -41,6 +41,16 @@ def atomic_write(path: Path, *, remedy: str = "nothing was left under this name"
             temporary.unlink()
 
 
+def write_text(path: Path, content: str) -> None:
+    """Write a text file so that its name never holds half of it.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    with atomic_write(path) as file:
+        file.write(content.encode())
+
+
 def is_one_of(name: str, names: Sequence[str]) -> bool:
     """Return whether a file's name is one of some, or that of what a killed process leaves of one.
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from rich.cells import cell_len
 
-from engine.compare.inks import Inks, styled
-from engine.report.canvas import DASHED, sheet
-from engine.report.tables import shorten
+from engine.show.canvas import DASHED, sheet
+from engine.show.colours import Colours, styled
+from engine.show.fitting import shorten
 
 WIDTH = 9.35
 """Inches of a chart on a wide page."""
@@ -56,15 +56,15 @@ class Bars:
     """Standard error of each; None with one seed."""
 
 
-def curves(inks: Inks, series: Sequence[Curve]) -> Figure:
+def curves(colours: Colours, series: Sequence[Curve]) -> Figure:
     """Draw a line per variant, with a band of one standard deviation to either side."""
-    with styled(inks):
+    with styled(colours):
         names = [shorten(curve.name, NAME_CELLS) for curve in series]
         room = 0.85 + INCHES_PER_LETTER * max(cell_len(name) for name in names)
         figure, (axes,) = sheet(WIDTH, max(3.2, 0.18 * len(series) + 0.6), left=0.5, bottom=0.4, top=0.08)
         figure.subplots_adjust(right=1 - room / WIDTH)
         for place, (curve, name) in enumerate(zip(series, names, strict=True)):
-            colour, dashes = inks.line(place)
+            colour, dashes = colours.line(place)
             x = [epoch + 1 for epoch in curve.epochs]
             if curve.deviations:
                 pairs = list(zip(curve.means, curve.deviations, strict=True))
@@ -81,15 +81,15 @@ def curves(inks: Inks, series: Sequence[Curve]) -> Figure:
         return figure
 
 
-def differences(inks: Inks, tasks: Sequence[str], series: Sequence[Bars]) -> Figure:
+def differences(colours: Colours, tasks: Sequence[str], series: Sequence[Bars]) -> Figure:
     """Draw a panel per variant with a bar per task, all on the same axes, the mean over the tasks below a gap.
 
     Args:
-        inks: Colours.
+        colours: Colours.
         tasks: Names of the bars, the mean's last.
         series: The variants.
     """
-    with styled(inks):
+    with styled(colours):
         names = [shorten(task, 24) for task in tasks]
         left = 0.15 + INCHES_PER_LETTER * max(cell_len(name) for name in names)
         rows = math.ceil(len(series) / FACETS_PER_ROW)
@@ -103,13 +103,13 @@ def differences(inks: Inks, tasks: Sequence[str], series: Sequence[Bars]) -> Fig
         for axes in facets[len(series) :]:
             axes.remove()
         for number, (axes, bars) in enumerate(zip(facets, series, strict=False)):
-            _panel(axes, bars, inks, len(tasks))
+            _panel(axes, bars, colours, len(tasks))
             axes.set_xlim(-limit, limit)
             axes.set_xticks(ticks)
             axes.set_title(shorten(bars.name, 26), loc="left", fontsize=8, pad=4)
             shown = names if number % columns == 0 else [""] * len(names)
             axes.set_yticks(_places(len(tasks)), shown)
-            axes.tick_params(axis="y", labelcolor=inks.ink)
+            axes.tick_params(axis="y", labelcolor=colours.ink)
             axes.set_xlabel("points")
         return figure
 
@@ -118,16 +118,16 @@ def _places(num_bars: int) -> list[float]:
     return [*(float(place) for place in range(num_bars - 1)), num_bars - 0.5]
 
 
-def _panel(axes: Axes, bars: Bars, inks: Inks, num_bars: int) -> None:
-    colour = inks.line(bars.place)[0]
+def _panel(axes: Axes, bars: Bars, colours: Colours, num_bars: int) -> None:
+    colour = colours.line(bars.place)[0]
     triples = zip(_places(num_bars), bars.points, bars.errors, strict=True)
     known = [(place, value, error) for place, value, error in triples if value is not None]
     axes.barh([place for place, _, _ in known], [value for _, value, _ in known], height=0.62, color=colour)
     for place, value, error in known:
         if error is not None:
-            axes.plot([value - error, value + error], [place, place], color=inks.ink, linewidth=0.9, solid_capstyle="butt")
-    axes.axvline(0, color=inks.muted, linewidth=0.8)
-    axes.axhline(num_bars - 1.25, color=inks.grid, linewidth=0.8, linestyle=DASHED)
+            axes.plot([value - error, value + error], [place, place], color=colours.ink, linewidth=0.9, solid_capstyle="butt")
+    axes.axvline(0, color=colours.muted, linewidth=0.8)
+    axes.axhline(num_bars - 1.25, color=colours.grid, linewidth=0.8, linestyle=DASHED)
     axes.set_ylim(num_bars, -0.6)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)

@@ -9,14 +9,14 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from engine.compare.closing import closing_table, plain_lines, rich_table
+from engine.compare.closing import in_plain_text, in_terminal
 from engine.compare.findings import Findings
 from engine.compare.pace import Pace
 from engine.compare.plan import PlannedRun
 from engine.compare.verdict import notes, verdict
-from engine.report.live import fit
-from engine.report.plain import encodable
-from engine.report.words import clock, duration
+from engine.show.fitting import fit
+from engine.show.terminal import open_terminal, write_lines
+from engine.show.words import clock, duration
 from shards.command import one_line
 
 
@@ -90,7 +90,7 @@ class PlainDisplay:
 
     def end(self, findings: Findings, paths: Sequence[Path]) -> None:
         """Print verdict, table and notes."""
-        self._write(*verdict(findings), *plain_lines(closing_table(findings)))
+        self._write(*verdict(findings), *in_plain_text(findings))
         self._write(*(f"note: {note}" for note in notes(findings)), _wrote(paths))
 
     def close(self) -> None:
@@ -100,9 +100,7 @@ class PlainDisplay:
         self._write(f"run {number}/{self._num_runs} {one_line(run.name)}: {what}")
 
     def _write(self, *lines: str) -> None:
-        for line in lines:
-            sys.stdout.write(encodable(line, sys.stdout.encoding) + "\n")
-        sys.stdout.flush()
+        write_lines(sys.stdout, *lines)
 
 
 class RichDisplay:
@@ -149,7 +147,7 @@ class RichDisplay:
         for sentence in verdict(findings):
             self.console.print(Text(sentence, "bold"))
         self.console.print()
-        self.console.print(rich_table(closing_table(findings)))
+        self.console.print(in_terminal(findings))
         for note in notes(findings):
             self.console.print(Text.assemble(("• ", "yellow"), note))
         self.console.print(Text(_wrote(paths), "dim"))
@@ -191,7 +189,7 @@ class LiveLine:
         empty = Text()
         numbers = [Text(f"run {self.number} of {self.num_runs}", "cyan"), Text(f"{self.number}/{self.num_runs}", "cyan")]
         left = self.pace.left_seconds
-        text = fit(
+        return fit(
             [
                 numbers if self.number else [empty],
                 [Text(self.name, "bold")],
@@ -201,9 +199,6 @@ class LiveLine:
             ],
             width,
         )
-        text.truncate(width, overflow="ellipsis")
-        text.no_wrap = True
-        return text
 
 
 def _wrote(paths: Sequence[Path]) -> str:
@@ -230,8 +225,5 @@ def summary_of(num_runs: int, num_present: int) -> str:
 
 def open_display() -> Display:
     """Return the display for standard output."""
-    console = Console()
-    speaks_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    if console.is_terminal and not console.is_dumb_terminal and speaks_utf8:
-        return RichDisplay(console)
-    return PlainDisplay()
+    console = open_terminal()
+    return PlainDisplay() if console is None else RichDisplay(console)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from engine.compare.findings import Findings
-from engine.compare.tables import DOWN, UP, Cell, Table
 from engine.compare.verdict import notes, verdict
+from engine.show.tables import DOWN, UP, Cell, Table
 from shards.command import one_line
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]")
@@ -48,8 +48,8 @@ def full_stop(text: str) -> str:
 def _table(table: Table) -> list[str]:
     rows = [[escape(row.name), *(_cell(cell) for cell in row.cells)] for row in table.rows]
     return [
-        _line([escape(table.corner), *(escape(column) for column in table.columns)]),
-        _line(["---", *("---:" for _ in table.columns)]),
+        _line([escape(table.corner), *(escape(head.name) for head in table.heads)]),
+        _line(["---", *("---:" for _ in table.heads)]),
         *(_line(row) for row in rows),
     ]
 
@@ -67,5 +67,5 @@ def _cell(cell: Cell) -> str:
             return f"{text} {UP}"
         case "harm":
             return f"{text} {DOWN}"
-        case None:
+        case _:
             return text

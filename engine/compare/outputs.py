@@ -12,9 +12,8 @@ from engine.compare.page import page
 from engine.compare.plan import RUNS
 from engine.compare.plots import Plot
 from engine.compare.tables import make_tables
-from engine.report.outputs import write_text
 from shards.errors import ConfigurationError, DataError
-from shards.files import is_one_of
+from shards.files import is_one_of, write_text
 from shards.storage.lock import LOCK
 
 PLOTS = "plots"

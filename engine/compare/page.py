@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from engine.compare.findings import SIGNIFICANT, Findings
-from engine.compare.inks import DARK_SERIES, WHITE, series_css
 from engine.compare.markdown import full_stop
 from engine.compare.plots import Plot
 from engine.compare.statistics import HARM_BELOW, false_alarm_rate
-from engine.compare.tables import DOWN, UP, Table, with_minus
+from engine.compare.tables import with_minus
 from engine.compare.verdict import notes, verdict
-from engine.report.facts import Facts
-from engine.report.plots import heat_gradient
-from engine.report.words import count, number
+from engine.show.colours import DARK_SERIES, WHITE, series_css
+from engine.show.page import render
+from engine.show.tables import Table
+from engine.show.words import Facts, count, number
 from shards.command import one_line
 
 
@@ -27,23 +25,22 @@ def page(findings: Findings, tables: Sequence[Table], plots: Sequence[Plot], *, 
         title: What the comparison is called; untrusted text.
         config: Configuration of one of the runs, shown folded.
     """
-    loader = ChoiceLoader([PackageLoader("engine.compare"), PackageLoader("engine.report")])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    sentences = verdict(findings)
-    return environment.get_template("compare.html.j2").render(
-        title=one_line(title),
+    return render(
+        "engine.compare",
+        "compare.html.j2",
+        title=title,
+        kind="comparison",
         subtitle=_subtitle(findings),
-        verdict=sentences,
+        verdict=verdict(findings),
         notes=[full_stop(note) for note in notes(findings)],
         tables=tables,
-        marks={"gain": UP, "harm": DOWN},
         plots=plots,
-        gradient=heat_gradient(),
         light_series=series_css(WHITE.series),
         dark_series=series_css(DARK_SERIES),
         definitions=_definitions(findings),
         facts=_facts(findings),
         config=config,
+        config_title="Configuration of one run",
     )
 
 

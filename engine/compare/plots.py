@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from engine.compare.assess import MEAN
 from engine.compare.charts import Bars, Curve, curves, differences
 from engine.compare.findings import Difference, Findings, TaskFindings, VariantFindings
-from engine.compare.inks import PAGE, WHITE, Inks, page_coloured, styled
-from engine.compare.maps import MOST_COLUMNS, active_tasks, probabilities
+from engine.compare.maps import MOST_COLUMNS, active_tasks
 from engine.compare.measures import measure_of
-from engine.report.canvas import to_svg
+from engine.show.canvas import to_svg
+from engine.show.colours import PAGE, WHITE, Colours, page_coloured, styled
+from engine.show.heat_map import heat_map
 from shards.command import one_line
 from shards.errors import DataError
 
@@ -36,7 +37,7 @@ class Plot:
     """Its heading."""
     caption: str
     """What is to be seen, and how."""
-    draw: Callable[[Inks], Figure]
+    draw: Callable[[Colours], Figure]
     """Draws it in the given colours."""
     has_scale: bool = False
     """Whether its colours run from 0 to 1."""
@@ -132,12 +133,13 @@ def _to(entry: TaskFindings, *, single: bool) -> Difference | None:
 def _maps(findings: Findings, variant: VariantFindings, masks: NDArray[np.bool_] | None) -> Sequence[Plot]:
     name, file = one_line(variant.name), Path(variant.folder).name
     seeds = f", mean over {len(findings.seeds)} seeds" if len(findings.seeds) > 1 else ""
+    epochs = range(len(variant.probabilities))
     found = [
         Plot(
             name=f"probabilities-{file}",
             title=f"P(k, t) under {name}",
             caption=f"The probability with which a task is trained in a step{seeds}.",
-            draw=partial(probabilities, tasks=findings.tasks, values=variant.probabilities),
+            draw=partial(heat_map, tasks=findings.tasks, epochs=epochs, values=list(zip(*variant.probabilities, strict=True))),
             has_scale=True,
         )
     ]

@@ -19,7 +19,7 @@ from engine.journal.history import read_history
 from engine.journal.masks import Masks
 from engine.loop.balance.check import check_libraries
 from engine.loop.features.space import feature_bytes
-from engine.report.words import memory
+from engine.show.words import memory
 from shards.command import one_line
 from shards.errors import DataError, DivergenceError
 from shards.storage.lock import lock_folder

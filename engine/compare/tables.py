@@ -1,60 +1,14 @@
 """The tables of a comparison, once for the page, the Markdown file and the console. Their text is untrusted until a writer escapes it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from engine.compare.findings import SIGNIFICANT, Difference, Findings, Spread, TaskFindings, VariantFindings
 from engine.compare.measures import MEASURES, measure_of
 from engine.compare.statistics import HARM_BELOW
 from engine.compare.verdict import CONSTANT, p_text, points
-from engine.report.words import MINUS, NOT_MEASURED, duration, number
+from engine.show.tables import DOWN, UP, Cell, Head, Mark, Row, Table
+from engine.show.words import MINUS, NOT_MEASURED, duration, number
 from shards.command import one_line
-
-UP, DOWN = "▲", "▼"
-"""What stands at a cell marked as gain or harm, so that neither is told by its colour alone."""
-Mark = Literal["best", "gain", "harm"]
-"""The best of those it is compared with, be it by chance; above or below another variant by the rule that the caption tells."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One entry of a table."""
-
-    text: str
-    """What it says."""
-    mark: Mark | None = None
-    """What is to be seen at a glance."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One row."""
-
-    name: str
-    """Its first entry."""
-    cells: tuple[Cell, ...]
-    """The others, one per column."""
-    is_reference: bool = False
-    """Whether it tells of no variant but of what needs no model."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """One table."""
-
-    title: str
-    """Its heading."""
-    caption: str
-    """What its numbers are."""
-    corner: str
-    """Head of the first column."""
-    columns: tuple[str, ...]
-    """Heads of the others."""
-    rows: tuple[Row, ...]
-    """Its rows."""
-    ends_with_mean: bool = False
-    """Whether the last row is the mean over the others."""
 
 
 def with_minus(text: str) -> str:
@@ -102,7 +56,7 @@ def measures_table(findings: Findings) -> Table:
         "chance for balanced accuracy and AUROC, always answering the majority for accuracy, always answering “present” for F1, the share "
         "of positives for average precision. Calibration error: lower is better.",
         corner="variant",
-        columns=tuple(measure.name for measure in measures),
+        heads=_heads(*(measure.name for measure in measures)),
         rows=(*rows, Row(name="without a model", cells=tuple(references), is_reference=True)),
     )
 
@@ -118,9 +72,13 @@ def baselines_table(findings: Findings) -> Table:
         f"transfer ({DOWN} where there is any): tasks whose mean difference to stl, paired by seed, lies below {_HARM} standard errors "
         "(sd(d) / √S). Time: of a run, without computing the features; of stl, of the runs of all tasks together.",
         corner="variant",
-        columns=("to mtl, points", "95 % of resamples", "p (bootstrap)", "p (seeds)", "adjusted", "Δm, %", "negative transfer", "time"),
+        heads=_heads("to mtl, points", "95 % of resamples", "p (bootstrap)", "p (seeds)", "adjusted", "Δm, %", "negative transfer", "time"),
         rows=tuple(Row(name=one_line(variant.name), cells=tuple(_against(variant))) for variant in findings.variants),
     )
+
+
+def _heads(*names: str) -> tuple[Head, ...]:
+    return tuple(Head(name=name) for name in names)
 
 
 def _against(variant: VariantFindings) -> Iterable[Cell]:
@@ -151,7 +109,7 @@ def _task_table(findings: Findings) -> Table:
         title=f"{measure.name[0].upper()}{measure.name[1:]} per task",
         caption=f"On {findings.split}{_over(findings)}. Bold: the best mean of the row.",
         corner="task",
-        columns=(*(one_line(variant.name) for variant in findings.variants), "without a model"),
+        heads=_heads(*(one_line(variant.name) for variant in findings.variants), "without a model"),
         rows=tuple(rows),
         ends_with_mean=True,
     )
@@ -172,7 +130,7 @@ def _baseline_table(findings: Findings) -> Table:
         f"the larger of it and the t-test's over seeds, adjusted (Holm) for all {num_tests} tests of this table. {UP}: above mtl, {DOWN}: "
         f"below mtl, adjusted p below {SIGNIFICANT}. The mean is adjusted for the variants only.",
         corner="task",
-        columns=tuple(f"{one_line(variant.name)} {head}" for variant in compared for head in ("points", "p", "adjusted")),
+        heads=_heads(*(f"{one_line(variant.name)} {head}" for variant in compared for head in ("points", "p", "adjusted"))),
         rows=tuple(rows),
         ends_with_mean=True,
     )
@@ -189,7 +147,7 @@ def _single_table(findings: Findings) -> Table:
         caption=f"In points of {findings.split} {measure_of(findings.metric).name}, ± one standard error over the seeds. {DOWN}: negative "
         f"transfer, below {_HARM} standard errors.",
         corner="task",
-        columns=tuple(one_line(variant.name) for variant in compared),
+        heads=_heads(*(one_line(variant.name) for variant in compared)),
         rows=tuple(rows),
         ends_with_mean=True,
     )

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from engine.compare.findings import SIGNIFICANT, Difference, Findings, VariantFindings
 from engine.compare.measures import measure_of
 from engine.compare.statistics import false_alarm_rate
-from engine.report.notes import RARELY_DROPPED
-from engine.report.words import MINUS, NOT_MEASURED, number
+from engine.journal.records import RARELY_DROPPED
+from engine.show.words import MINUS, NOT_MEASURED, number
 from shards.command import one_line
 
 CONSTANT = "†"

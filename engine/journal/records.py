@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 VERSION = 2
 """Of the records. Those of another version are refused. 2 has the masks of every step."""
+RARELY_DROPPED = 0.9
+"""A task whose P never fell below this was hardly ever dropped; so were all together if most tasks were and their mean is above it."""
 HALF = 0.5
 """Threshold of the answers where none is chosen."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.journal.records import TaskMetrics
 from engine.report.rows import TaskRow, beats_all_positive, beats_majority, has_own_threshold
-from engine.report.words import NOT_MEASURED, number, percent
+from engine.show.words import NOT_MEASURED, number, percent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

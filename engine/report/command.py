@@ -7,10 +7,11 @@ import tyro
 
 from engine.journal.history import read_history
 from engine.report.display import open_display
-from engine.report.outputs import write_outputs, write_text
+from engine.report.outputs import write_outputs
 from engine.report.picture import picture
 from engine.report.summary import summarise
 from shards.command import run
+from shards.files import write_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Literal, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -16,11 +16,9 @@ from engine.report.live import LiveLine
 from engine.report.panels import epoch_title, header, summary_block
 from engine.report.rows import epoch_rows, metric_rows
 from engine.report.summary import Summary
-from engine.report.tables import task_table
+from engine.report.tables import in_terminal
+from engine.show.terminal import Mode, open_terminal, write_lines
 from shards.command import one_line
-from shards.errors import ConfigurationError
-
-Mode = Literal["auto", "rich", "plain", "quiet"]
 
 REFRESH_SECONDS = 0.1
 """The live line is drawn at most this often."""
@@ -80,14 +78,14 @@ class RichDisplay:
 
     def epoch(self, epoch: int) -> None:
         """Print the epoch's table above the live line."""
-        table = task_table(epoch_rows(self._history, epoch), EPOCH_COLUMNS, self.console.width)
+        table = in_terminal(epoch_rows(self._history, epoch), EPOCH_COLUMNS, self.console.width)
         self.console.print(Text(), epoch_title(self._history, epoch), table, sep="\n")
 
     def end(self, summary: Summary) -> None:
         """Print the test table and the summary in place of the live line."""
         self.close()
         if summary.test:
-            table = task_table(metric_rows(summary.test.tasks), TEST_COLUMNS, self.console.width)
+            table = in_terminal(metric_rows(summary.test.tasks), TEST_COLUMNS, self.console.width)
             self.console.print(Text(), Text(f"test after epoch {summary.test.epoch + 1}", "bold"), table, sep="\n")
         self.console.print()
         self.console.print(summary_block(summary), width=self._width)
@@ -142,9 +140,7 @@ class PlainDisplay:
         """Do nothing: every line is already out."""
 
     def _write(self, *lines: str) -> None:
-        for line in lines:
-            self.stream.write(plain.encodable(line, self.stream.encoding) + "\n")
-        self.stream.flush()
+        write_lines(self.stream, *lines)
 
 
 class QuietDisplay:
@@ -177,14 +173,5 @@ def open_display(mode: Mode) -> Display:
     """
     if mode == "quiet":
         return QuietDisplay()
-    speaks_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    if mode == "rich":
-        if not speaks_utf8:
-            raise ConfigurationError(
-                f"report mode 'rich' needs a UTF-8 stdout, this one is {sys.stdout.encoding}; use 'plain' or PYTHONUTF8=1"
-            )
-        return RichDisplay(Console(force_terminal=True))
-    console = Console()
-    if mode == "auto" and console.is_terminal and not console.is_dumb_terminal and speaks_utf8:
-        return RichDisplay(console)
-    return PlainDisplay(sys.stdout)
+    console = open_terminal(mode)
+    return PlainDisplay(sys.stdout) if console is None else RichDisplay(console)

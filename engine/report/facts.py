@@ -4,11 +4,8 @@ from engine.journal.history import RunHistory
 from engine.journal.records import RunRecord
 from engine.report.rates import Percentiles, Throughput, data_wait_share, images_per_second
 from engine.report.summary import SplitSummary, Summary
-from engine.report.words import NOT_MEASURED, count, duration, memory, milliseconds, number, percent
+from engine.show.words import NOT_MEASURED, TIMES, Facts, count, duration, memory, milliseconds, number, percent
 from shards.command import one_line
-
-TIMES = "\N{MULTIPLICATION SIGN}"
-Facts = list[tuple[str, str]]
 
 
 def run_facts(run: RunRecord) -> Facts:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engine.report.words import count, duration, memory
+from engine.show.words import count, duration, memory
 
 _PLAIN_SECONDS = 30.0
 """Where stderr is no terminal, this much time lies between two lines."""

@@ -1,19 +1,20 @@
 """The report as one page that needs nothing else: styles and plots are inside it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.journal.history import RunHistory
-from engine.report.columns import PAGE_COLUMNS, Column, needed
-from engine.report.facts import Facts, result_facts, run_facts, task_facts, throughput_facts
-from engine.report.plots import Series, heat_gradient, heat_map, panels, speed
+from engine.report.columns import PAGE_COLUMNS
+from engine.report.facts import result_facts, run_facts, task_facts, throughput_facts
+from engine.report.plots import Series, heat_map, panels, speed
 from engine.report.rates import DATA_BOUND_ABOVE, data_wait_share, images_per_second
-from engine.report.rows import TaskRow, beats_majority, mean_row
+from engine.report.rows import TaskRow, beats_majority
 from engine.report.summary import Summary, summarise
-from engine.report.words import count, duration, number, percent
+from engine.report.tables import task_table
+from engine.show.page import render
+from engine.show.tables import Table
+from engine.show.words import Facts, count, duration, number, percent
 from shards.command import one_line
 
 
@@ -48,33 +49,35 @@ def page(history: RunHistory, config: str | None = None) -> str:
         history: The run.
         config: Text of the run's configuration file, shown folded.
     """
-    environment = Environment(
-        loader=PackageLoader("engine.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     summary = summarise(history)
-    rows = result_rows(summary)
-    columns = needed(PAGE_COLUMNS, rows)
-    return environment.get_template("report.html.j2").render(
-        title=one_line(history.run.name),
+    return render(
+        "engine.report",
+        "report.html.j2",
+        title=history.run.name,
+        kind="report",
+        subtitle=f"started {one_line(history.run.started)}",
         summary=summary,
-        started=one_line(history.run.started),
         cards=cards(summary),
-        columns=columns,
-        rows=[_cells(row, columns) for row in rows],
+        table=result_table(summary),
         plots=plots(history),
-        gradient=heat_gradient(),
         facts=_facts(history, summary),
         config=config,
+        config_title="Configuration",
     )
 
 
-def result_rows(summary: Summary) -> list[TaskRow]:
-    """Return the rows of the result table, the mean last; empty without an evaluation."""
+def result_table(summary: Summary) -> Table | None:
+    """Return the result table; None without an evaluation."""
     if summary.result is None:
-        return []
+        return None
     values = zip(summary.result.tasks, summary.mean_probabilities, summary.mean_active_shares, strict=True)
     rows = [TaskRow(task=entry.task, metrics=entry, probability=probability, active_share=share) for entry, probability, share in values]
-    return [*rows, mean_row(rows)]
+    caption = (
+        f"After epoch {summary.result.epoch + 1}, {count(summary.result.num_samples)} images. Accuracy stands beside that of always "
+        "answering the training split's more frequent class; where it is not above it, both are marked; so is F1 beside that of always "
+        "answering “present”. ECE is the expected calibration error. P and the active share are means over the epochs."
+    )
+    return replace(task_table(rows, PAGE_COLUMNS), title=f"Result on {summary.result.split}", caption=caption)
 
 
 def cards(summary: Summary) -> list[Card]:
@@ -170,10 +173,6 @@ def _epoch_series(history: RunHistory, field: str) -> Series:
     epochs = tuple(sorted(history.epochs))
     values = tuple(zip(*(getattr(history.epochs[epoch], field) for epoch in epochs), strict=True))
     return Series(name=field, tasks=history.run.tasks, epochs=epochs, values=values)
-
-
-def _cells(row: TaskRow, columns: Sequence[Column]) -> dict[str, object]:
-    return {"task": one_line(row.task), "cells": [(column.write(row), column.behind(row)) for column in columns]}
 
 
 def _facts(history: RunHistory, summary: Summary) -> Facts:

@@ -9,11 +9,11 @@ from rich.text import Text
 from engine.journal.history import RunHistory
 from engine.journal.records import EpochRecord, EvalRecord, LoaderRecord, RunRecord, StepRecord
 from engine.report.rates import DATA_BOUND_ABOVE
-from engine.report.words import clock, count, number, percent
+from engine.show.fitting import fit, on_one_line
+from engine.show.words import clock, count, number, percent
 
 RATES_AVERAGED = 10
 """Reported steps whose throughput the remaining time is reckoned from."""
-GAP = "  "
 
 
 @dataclass(slots=True)
@@ -31,32 +31,12 @@ def live_line(history: RunHistory, width: int) -> Text:
     """Return what the run is doing, in at most `width` cells."""
     if isinstance(history.latest, StepRecord):
         return step_line(history, history.latest, width)
-    return _one_line(Text(_phase(history), style="dim"), width)
+    return on_one_line(Text(_phase(history), style="dim"), width)
 
 
 def step_line(history: RunHistory, step: StepRecord, width: int) -> Text:
     """Return one reported step in at most `width` cells."""
-    return _one_line(fit(_step_parts(history, step), width), width)
-
-
-def fit(parts: Sequence[Sequence[Text]], width: int) -> Text:
-    """Join one form of each part so that the line is at most `width` cells wide, if that can be had.
-
-    Args:
-        parts: In the order of the line; each is its forms from long to short, the shortest may be empty. The order of giving way is that
-            of the forms: all second forms before all third forms, later parts first.
-        width: Cells.
-    """
-    chosen = [0] * len(parts)
-    steps = sorted((form, -place) for place, forms in enumerate(parts) for form in range(1, len(forms)))
-    for form, place in [(0, 0), *steps]:
-        if form:
-            chosen[-place] = form
-        texts = [forms[index] for forms, index in zip(parts, chosen, strict=True)]
-        line = Text(GAP).join(text for text in texts if text)
-        if line.cell_len <= width:
-            break
-    return line
+    return fit(_step_parts(history, step), width)
 
 
 def wait_style(share: float) -> str:
@@ -80,12 +60,6 @@ def remaining_seconds(history: RunHistory, step: StepRecord) -> tuple[float | No
     training = epochs_left * run.steps_per_epoch * seconds_per_step
     evaluating = (epochs_left + 1) * evaluations[-1].seconds if evaluations else 0.0
     return epoch, epoch + training + evaluating
-
-
-def _one_line(line: Text, width: int) -> Text:
-    line.no_wrap = True
-    line.truncate(width, overflow="ellipsis")
-    return line
 
 
 def _phase(history: RunHistory) -> str:

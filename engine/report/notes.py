@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from engine.journal.history import RunHistory
-from engine.journal.records import EvalRecord, TaskMetrics
+from engine.journal.records import RARELY_DROPPED, EvalRecord, TaskMetrics
 from engine.report.rows import beats_majority, has_own_threshold, mean, mean_metrics
-from engine.report.words import number, percent
+from engine.show.words import number, percent
 from shards.command import one_line
 
-RARELY_DROPPED = 0.9
-"""A task whose P never fell below this was hardly ever dropped; so were all together if most tasks were and their mean is above it."""
 GAIN_WORTH_SAYING = 0.005
 """By how much the best epoch's balanced accuracy must exceed the last one's to be worth a sentence."""
 

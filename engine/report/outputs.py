@@ -6,7 +6,7 @@ from engine.journal.history import RunHistory
 from engine.report.html import page
 from engine.report.summary import summarise, summary_json
 from shards.errors import DataError
-from shards.files import atomic_write
+from shards.files import write_text
 
 REPORT_FILES = ("summary.json", "report.html")
 
@@ -29,16 +29,6 @@ def write_outputs(run_dir: Path, history: RunHistory, *, with_page: bool = True)
     for name, content in contents.items():
         write_text(run_dir / name, content)
     return [run_dir / name for name in contents]
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write a text file so that its name never holds half of it.
-
-    Raises:
-        DataError: The file cannot be written.
-    """
-    with atomic_write(path) as file:
-        file.write(content.encode())
 
 
 def _config(path: Path) -> str | None:

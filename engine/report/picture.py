@@ -13,7 +13,7 @@ from engine.report.live import step_line
 from engine.report.panels import epoch_title, header
 from engine.report.rows import epoch_rows
 from engine.report.summary import summarise
-from engine.report.tables import task_table
+from engine.report.tables import in_terminal
 from shards.command import one_line
 
 WIDTH = 100
@@ -51,7 +51,7 @@ def picture(history: RunHistory) -> str:
         console.print(step_line(history, steps[-(len(steps) // (2 * len(history.epochs) or 2)) - 1], WIDTH))
     if history.epochs:
         epoch = max(history.epochs)
-        table = task_table(epoch_rows(history, epoch), EPOCH_COLUMNS, WIDTH)
+        table = in_terminal(epoch_rows(history, epoch), EPOCH_COLUMNS, WIDTH)
         console.print(Text(), epoch_title(history, epoch), table, sep="\n")
     RichDisplay(console).end(summarise(history))
     title = f"tools/report runs/{one_line(history.run.name)}"

@@ -4,28 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.colors import to_hex
 from matplotlib.ticker import MaxNLocator
-from rich.cells import cell_len
 
-from engine.report.canvas import ACCENT, DASHED, INK, MUTED, SECOND, SHEET, sheet, styled, to_svg
 from engine.report.rows import mean
-from engine.report.tables import shorten
-from engine.report.words import number
+from engine.show import heat_map as heat
+from engine.show.canvas import ACCENT, DASHED, MUTED, SECOND, sheet, to_svg
+from engine.show.colours import PAGE, styled
 
-HEAT = "cividis_r"
-"""Colours of the heat maps: safe for the colour-blind, and dark at 1, so that dropped tasks light up."""
 PANEL_INCHES = (2.05, 1.05)
 EPOCHS_DOTTED = 30
 """A line through more epochs than this shows no dots."""
-NAME_CELLS = 24
-INCHES_PER_LETTER = 0.07
-CELLS_LABELLED = 12
-"""A heat map of more epochs than this speaks by colour only."""
-VECTOR_CELLS = 2000
-"""A heat map of more cells than this is drawn as an image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +31,7 @@ class Series:
     """One row per task, one value per epoch; None leaves a gap."""
 
 
-@styled
+@styled(PAGE)
 def panels(series: Series, *, level: float | None = None) -> list[Markup]:
     """Return one small plot per task, all on the same axes, the mean over the tasks behind each.
 
@@ -69,36 +58,13 @@ def panels(series: Series, *, level: float | None = None) -> list[Markup]:
     return drawn
 
 
-@styled
 def heat_map(series: Series) -> Markup:
     """Return the tasks downwards and the epochs across, coloured from 0 to 1."""
-    num_epochs, num_tasks = len(series.epochs), len(series.tasks)
-    names = [shorten(task, NAME_CELLS) for task in series.tasks]
-    left = 0.15 + INCHES_PER_LETTER * max(cell_len(name) for name in names)
-    width = left + min(7.6, max(1.5, 0.5 * num_epochs))
-    figure, (axes,) = sheet(width, 0.24 * num_tasks + 0.4, left=left, bottom=0.36, top=0.04)
-    seams = SHEET if num_epochs <= CELLS_LABELLED else "none"
-    rasterized = num_epochs * num_tasks > VECTOR_CELLS
-    axes.pcolormesh(
-        [_line(row) for row in series.values], cmap=HEAT, vmin=0, vmax=1, rasterized=rasterized, edgecolors=seams, linewidth=0.8
-    )
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.set_yticks([row + 0.5 for row in range(num_tasks)], names)
-    every = math.ceil(num_epochs / 20)
-    axes.set_xticks([place + 0.5 for place in range(0, num_epochs, every)], [str(epoch + 1) for epoch in series.epochs[::every]])
-    axes.tick_params(length=0)
-    axes.tick_params(axis="y", labelcolor=INK)
-    axes.set_xlabel("epoch")
-    for row, line in enumerate(series.values if num_epochs <= CELLS_LABELLED else ()):
-        for place, value in enumerate(line):
-            if value is not None:
-                axes.text(place + 0.5, row + 0.5, number(value, 2), ha="center", va="center", fontsize=7, color=readable_on(heat(value)))
-    return to_svg(figure, series.name)
+    with styled(PAGE):
+        return to_svg(heat.heat_map(PAGE, series.tasks, series.epochs, series.values), series.name)
 
 
-@styled
+@styled(PAGE)
 def speed(epochs: Sequence[int], rates: Sequence[float], waits: Sequence[float], level: float) -> Markup:
     """Return throughput per epoch above the share of time spent waiting for data.
 
@@ -127,23 +93,6 @@ def speed(epochs: Sequence[int], rates: Sequence[float], waits: Sequence[float],
     upper.tick_params(labelbottom=False)
     lower.set_xlabel("epoch")
     return to_svg(figure, "speed")
-
-
-def heat_gradient() -> str:
-    """Return the heat maps' colours from 0 to 1 as a CSS gradient."""
-    return f"linear-gradient(to right, {', '.join(heat(step / 8) for step in range(9))})"
-
-
-def heat(value: float) -> str:
-    """Return the heat maps' colour of a value, 0 to 1, as `#rrggbb`."""
-    # An integer would be an index into the colour table.
-    return to_hex(tuple(mpl.colormaps[HEAT](float(value))))
-
-
-def readable_on(colour: str) -> str:
-    """Return black or white, whichever can be read on a colour given as `#rrggbb`."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#000000"
 
 
 def _line(values: Sequence[float | None]) -> list[float]:

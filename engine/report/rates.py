@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.journal.records import LoaderRecord
-from engine.report.words import NOT_MEASURED, percent
+from engine.show.words import NOT_MEASURED, percent
 
 DATA_BOUND_ABOVE = 0.05
 """Data wait share above which a run counts as data-bound."""

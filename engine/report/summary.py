@@ -10,7 +10,7 @@ from engine.journal.records import EvalRecord, RunRecord, TaskMetrics
 from engine.report.notes import notes
 from engine.report.rates import Throughput, throughput
 from engine.report.rows import mean, mean_metrics
-from engine.report.words import number
+from engine.show.words import number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

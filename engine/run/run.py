@@ -15,7 +15,6 @@ from engine.launcher import limit_threads, start_accelerator
 from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.trainer import Trainer
 from engine.report.feature_progress import feature_progress
-from engine.report.outputs import write_text
 from engine.report.reporter import open_reporter
 from engine.run.construction import Shared, build_order, build_parts, known_identity
 from engine.run.earlier import is_finished, what_begins_anew
@@ -23,6 +22,7 @@ from engine.run.facts import run_record, warnings
 from engine.run.folder import CONFIG_FILE, check_folder, own_folder
 from shards.command import one_line
 from shards.errors import ConfigurationError
+from shards.files import write_text
 
 
 def run(config: Config, shared: Shared | None = None) -> bool:

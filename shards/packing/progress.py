@@ -1,7 +1,7 @@
 """What the eye sees while shards are packed or checked."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.text import Text
+
+from shards.fitting import fitting
 
 _PLAIN_SECONDS = 30.0
 """Where stderr is no terminal, this much time lies between two lines, and before the first."""
@@ -138,9 +140,8 @@ class _Line:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
-        doing, parts = Text(f"{self.doing} "), list(self.parts)
-        while len(parts) > 1 and doing.cell_len + _joined(parts).cell_len > options.max_width:
-            parts.remove(max(parts, key=lambda part: part.rank))
+        doing = Text(f"{self.doing} ")
+        parts = fitting(self.parts, lambda part: part.rank, lambda kept: doing.cell_len + _joined(kept).cell_len <= options.max_width)
         figures = _joined(parts)
         bar = min(options.max_width - doing.cell_len - figures.cell_len - len(_GAP), _BAR_WIDTHS.stop - 1)
         if bar in _BAR_WIDTHS and len(parts) == len(self.parts):
@@ -154,5 +155,5 @@ class _Line:
         return Measurement(1, options.max_width)
 
 
-def _joined(parts: list[_Part]) -> Text:
+def _joined(parts: Sequence[_Part]) -> Text:
     return Text(_GAP).join(Text(part.text, part.style) for part in parts)

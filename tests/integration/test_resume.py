@@ -56,7 +56,9 @@ def test_a_run_without_a_checkpoint_begins_anew_with_its_own_settings_only(shard
         patch.setattr(trainer_module, "write_checkpoint", killed)
         with pytest.raises(KilledError):
             resume(shards, tmp_path / "run", run__if_exists="refuse")
-    with pytest.raises(CheckpointError, match=r"a run began there with other settings and left no checkpoint: optimizer.lr was 0.01, is 0.5"):
+    with pytest.raises(
+        CheckpointError, match=r"a run began there with other settings and left no checkpoint: optimizer.lr was 0.01, is 0.5"
+    ):
         resume(shards, tmp_path / "run", optimizer__lr=0.5)
     capsys.readouterr()
     resume(shards, tmp_path / "run", report__every=2)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from engine.compare.charts import FACETS_PER_ROW, TICKS_END, Bars, Curve, curves, differences, ticks_within
-from engine.compare.inks import WHITE
+from engine.show.colours import WHITE
 
 TASKS = ("Young", "Bald", "mean")
 

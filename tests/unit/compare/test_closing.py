@@ -4,7 +4,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from engine.compare.closing import closing_table, plain_lines, rich_table
+from engine.compare.closing import closing_table, in_plain_text, in_terminal
 from engine.compare.tables import with_minus
 from tests.unit.compare.found import difference, findings, variant
 
@@ -14,7 +14,14 @@ def test_the_small_table_joins_both():
         variant("stl", to_baseline=difference(1)), variant("mtl", suffering=(True, False)), variant("顔", to_baseline=difference(2, 0.01))
     )
     table = closing_table(found)
-    assert table.columns == ("balanced accuracy", "to mtl, points", "adjusted", "Δm, %", "negative transfer", "time")
+    assert tuple(head.name for head in table.heads) == (
+        "balanced accuracy",
+        "to mtl, points",
+        "adjusted",
+        "Δm, %",
+        "negative transfer",
+        "time",
+    )
     assert [[cell.text for cell in row.cells] for row in table.rows][1] == [
         "0.800 ± 0.010",
         "n/a",
@@ -24,31 +31,31 @@ def test_the_small_table_joins_both():
         "12.0 s",
     ]
     assert [cell.text for cell in table.rows[-1].cells] == ["0.500", "", "", "", "", ""]
-    lines = plain_lines(table)
+    lines = in_plain_text(found)
     assert len(lines) == 6
     # Whatever the names' width, the columns end at the same cell.
     assert len({cell_len(line) for line in lines[:4]}) == 1
 
 
 def test_the_star_is_explained_where_there_is_one():
-    several = plain_lines(closing_table(findings(variant("mtl"), variant("dst", value=0.9, to_baseline=difference(1)))))
+    several = in_plain_text(findings(variant("mtl"), variant("dst", value=0.9, to_baseline=difference(1))))
     assert "0.900 ± 0.010 *" in several[2]
     assert several[-1] == "* best of the column"
-    alone = plain_lines(closing_table(findings(variant("mtl"))))
+    alone = in_plain_text(findings(variant("mtl")))
     assert len(alone) == 3
     assert not any("*" in line for line in alone)
 
 
 def test_plain_lines_have_hyphens():
-    lines = plain_lines(closing_table(findings(variant("mtl", suffering=(True, False)), variant("dst", to_baseline=difference(-3)))))
+    lines = in_plain_text(findings(variant("mtl", suffering=(True, False)), variant("dst", to_baseline=difference(-3))))
     assert "-1.50 ± 0.01" in lines[1]
     assert "-3.00 ± 1.00" in lines[2]
     assert with_minus("-") not in "".join(lines)
 
 
-def terminal(table):
+def terminal(found):
     console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=120, legacy_windows=False)
-    console.print(rich_table(table))
+    console.print(in_terminal(found))
     return console.file.getvalue()
 
 
@@ -62,7 +69,7 @@ def terminal(table):
     ],
 )
 def test_the_terminal_tells_what_bold_and_red_mean_only_if_they_occur(variants, last):
-    lines = terminal(closing_table(findings(*variants))).splitlines()
+    lines = terminal(findings(*variants)).splitlines()
     if last is None:
         assert len(lines) == 4
         assert "without a model" in lines[-1]
@@ -71,8 +78,7 @@ def test_the_terminal_tells_what_bold_and_red_mean_only_if_they_occur(variants, 
 
 
 def test_marks_in_the_terminal():
-    table = closing_table(findings(variant("mtl", suffering=(True, False)), variant("dst", value=0.9, to_baseline=difference(-3))))
-    drawn = terminal(table)
+    drawn = terminal(findings(variant("mtl", suffering=(True, False)), variant("dst", value=0.9, to_baseline=difference(-3))))
     assert "\x1b[1m    0.900 ± 0.010\x1b[0m" in drawn
     assert "\x1b[31m           1 of 2\x1b[0m" in drawn
     assert with_minus("-3.00 ± 1.00") in drawn

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from engine.compare.inks import WHITE
-from engine.compare.maps import MOST_COLUMNS, active_tasks, in_pieces, probabilities
+from engine.compare.maps import MOST_COLUMNS, active_tasks, in_pieces
+from engine.show.colours import WHITE
 
 
 def test_pieces_hold_the_share_of_their_steps():
@@ -19,10 +19,3 @@ def test_each_step_is_a_column_and_each_task_a_row():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Young", "Bald"]
     assert axes.get_xlim() == (0, 3)
     assert axes.get_ylim() == (2, 0)
-
-
-@pytest.mark.parametrize(("num_epochs", "written"), [(2, 4), (40, 0)])
-def test_probabilities_are_written_into_few_cells(num_epochs, written):
-    (axes,) = probabilities(WHITE, ("Young", "Bald"), [(1.0, 0.75)] * num_epochs).axes
-    assert len(axes.texts) == written
-    assert {text.get_text() for text in axes.texts} == ({"1.00", "0.75"} if written else set())

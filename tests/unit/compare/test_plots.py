@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from engine.compare.inks import DASHES, NUM_SERIES, PAGE, WHITE, page_coloured
 from engine.compare.plots import make_plots
+from engine.show.colours import DASHES, NUM_SERIES, PAGE, WHITE, page_coloured
 from shards.errors import DataError
 from tests.unit.compare.found import difference, findings, variant
 

@@ -1,5 +1,6 @@
 from engine.report import plain
 from engine.report.summary import summarise
+from engine.show.terminal import encodable
 
 
 def test_the_header(make):
@@ -89,6 +90,6 @@ def test_nothing_but_printable_characters(make):
 def test_an_ascii_stream_can_take_every_line(make):
     history = make.history(*make.records(tasks=("Größe", "Young")))
     for line in [*plain.header_lines(history), *plain.epoch_lines(history, 0), *plain.summary_lines(summarise(history))]:
-        assert plain.encodable(line, "ascii").isascii()
-        assert plain.encodable(line, "utf-8") == line
-    assert plain.encodable("a · b", None) == "a | b"
+        assert encodable(line, "ascii").isascii()
+        assert encodable(line, "utf-8") == line
+    assert encodable("a · b", None) == "a | b"

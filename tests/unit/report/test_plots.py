@@ -3,7 +3,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from engine.report.plots import Series, heat, heat_gradient, heat_map, panels, speed
+from engine.report.plots import Series, heat_map, panels, speed
+from engine.show.heat_map import heat, heat_gradient
 
 SVG = "{http://www.w3.org/2000/svg}"
 

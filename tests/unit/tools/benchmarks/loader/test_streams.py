@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.unit.tools.benchmarks.loader.conftest import BATCH_SIZE, IMAGE_SIZE, NUM_IMAGES
 
 from shards.dataset import ShardDataset
+from tests.unit.tools.benchmarks.loader.conftest import BATCH_SIZE, IMAGE_SIZE, NUM_IMAGES
 from tools.benchmarks.loader.contenders import CONTENDERS, DECODING, READING, why_absent
 from tools.benchmarks.loader.convert import convert
 

@@ -3,6 +3,9 @@
 NOT_MEASURED = "n/a"
 MINUS = "−"
 """As plots write it; a hyphen is narrower than the plus sign above it."""
+TIMES = "\N{MULTIPLICATION SIGN}"
+Facts = list[tuple[str, str]]
+"""Names and values."""
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -51,9 +51,6 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.6,
 }
 
-styled = mpl.rc_context(STYLE)
-"""Decorator under which every figure is made and written."""
-
 
 def sheet(
     width: float, height: float, shape: tuple[int, int] = (1, 1), *, left: float = 0.4, bottom: float = 0.3, top: float = 0.22

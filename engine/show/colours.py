@@ -1,4 +1,4 @@
-"""The colours of a comparison's plots: the page's own, which differ between light and dark, or those of white paper."""
+"""The colours of plots: the page's own, which differ between light and dark, or those of white paper."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from markupsafe import Markup
 
-from engine.report.canvas import ACCENT, GRID, INK, MUTED, SHEET, STYLE
+from engine.show.canvas import ACCENT, GRID, INK, MUTED, SECOND, SHEET, STYLE
 
 NUM_SERIES = 8
 DASHES = (
@@ -24,7 +24,7 @@ DASHES = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Inks:
+class Colours:
     """Colours by what they are for, as `#rrggbb`."""
 
     ink: str
@@ -35,6 +35,8 @@ class Inks:
     """Lines behind the data."""
     accent: str
     """The data where there is only one kind."""
+    second: str
+    """A second kind beside it."""
     sheet: str
     """What lies below."""
     series: tuple[str, ...]
@@ -46,11 +48,12 @@ class Inks:
         return self.series[place % NUM_SERIES], DASHES[(place - 1) % (len(DASHES) - 1) + 1] if place else DASHES[0]
 
 
-WHITE = Inks(
+WHITE = Colours(
     ink="#1c2126",
     muted="#667079",
     grid="#dfe3e6",
     accent="#0a6ebd",
+    second="#c75b12",
     sheet="#ffffff",
     series=("#667079", "#c75b12", "#0a6ebd", "#14763f", "#8c3fb0", "#b3261e", "#8a6d00", "#0e7c86"),
 )
@@ -59,20 +62,20 @@ at the lines."""
 DARK_SERIES = ("#98a2ab", "#f0a061", "#62b3f5", "#5fd38d", "#cf8df0", "#ff8f85", "#d9bc4a", "#4fc7d1")
 """The same on a dark page."""
 _STAND_INS = tuple(f"#0a0a0{number}" for number in range(1, NUM_SERIES + 1))
-PAGE = Inks(ink=INK, muted=MUTED, grid=GRID, accent=ACCENT, sheet=SHEET, series=_STAND_INS)
+PAGE = Colours(ink=INK, muted=MUTED, grid=GRID, accent=ACCENT, second=SECOND, sheet=SHEET, series=_STAND_INS)
 """Stand-ins for the page's own colours."""
 
 
 @contextmanager
-def styled(inks: Inks) -> Iterator[None]:
-    """Draw in the report's style with these colours, for the length of the block."""
-    replaced = {INK: inks.ink, MUTED: inks.muted, GRID: inks.grid}
+def styled(colours: Colours) -> Iterator[None]:
+    """Draw in the house's style with these colours, for the length of the block."""
+    replaced = {INK: colours.ink, MUTED: colours.muted, GRID: colours.grid}
     with mpl.rc_context({key: replaced.get(value, value) if isinstance(value, str) else value for key, value in STYLE.items()}):
         yield
 
 
 def page_coloured(svg: Markup) -> Markup:
-    """Return a drawing whose stand-ins for variants are the page's colours; `engine.report.canvas.to_svg` has replaced the others."""
+    """Return a drawing whose stand-ins for variants are the page's colours; `engine.show.canvas.to_svg` has replaced the others."""
     text = str(svg)
     for number, stand_in in enumerate(_STAND_INS, start=1):
         text = text.replace(f": {stand_in}", f": var(--series-{number})")
