@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compare.bootstrap import Measure, Resamples, interval, p_value
+from engine.compare.comparison import RUNS, Comparison
 from engine.compare.findings import Difference, Findings, Spread, TaskFindings, VariantFindings
 from engine.compare.measures import MEASURES
-from engine.compare.plan import RUNS, Plan
 from engine.compare.results import VariantResults
 from engine.compare.statistics import Table, deviation_of, holm, mean_of, over_tasks, relative_gain, seeds_p, standard_error, suffers
 from engine.compare.variant import Variant
@@ -18,7 +18,9 @@ from engine.journal.records import RunRecord
 MEAN = "mean of tasks"
 
 
-def assess(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_resamples: int, *, lost: tuple[str, ...] = ()) -> Findings:
+def assess(
+    plan: Comparison, results: Sequence[VariantResults], metric: Measure, num_resamples: int, *, lost: tuple[str, ...] = ()
+) -> Findings:
     """Return what the comparison found.
 
     Args:
@@ -66,7 +68,7 @@ def _other(variant: Variant, other: Variant | None) -> Variant | None:
     return None if other == variant else other
 
 
-def _resamples(plan: Plan, results: Sequence[VariantResults], metric: Measure, num_resamples: int) -> Resamples | None:
+def _resamples(plan: Comparison, results: Sequence[VariantResults], metric: Measure, num_resamples: int) -> Resamples | None:
     """Return the bootstrap over all variants, None without test answers or without anything to compare."""
     answers = [known for entry in results if (known := entry.answers()) is not None]
     labels = results[0].outcomes[0].labels

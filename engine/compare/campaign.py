@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.compare.comparison import Comparison, PlannedRun
 from engine.compare.console import Display
 from engine.compare.execute import Executor
-from engine.compare.plan import Plan, PlannedRun
-from engine.compare.present import State, state_of
+from engine.compare.run_state import State, state_of
 from engine.compare.variant import Variant
 from engine.journal.history import read_history
 from shards.command import one_line
@@ -28,7 +28,7 @@ class LostRun:
     """Why; untrusted text."""
 
 
-def train_all(plan: Plan, display: Display, data: str) -> list[LostRun]:
+def train_all(plan: Comparison, display: Display, data: str) -> list[LostRun]:
     """Train every run that has not ended, but for those that other processes train; return when all have ended.
 
     What stands is looked at before the first run starts. A run that another process leaves unfinished is gone on with here.
@@ -57,7 +57,7 @@ def train_all(plan: Plan, display: Display, data: str) -> list[LostRun]:
 class _Campaign:
     """What has become of the runs so far."""
 
-    def __init__(self, plan: Plan, display: Display, data: str) -> None:
+    def __init__(self, plan: Comparison, display: Display, data: str) -> None:
         self._display = display
         self._data = data
         self._executor = Executor()

@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.text import Text
 
 from engine.compare.closing import in_plain_text, in_terminal
+from engine.compare.comparison import PlannedRun
 from engine.compare.findings import Findings
 from engine.compare.pace import Pace
-from engine.compare.plan import PlannedRun
 from engine.compare.verdict import notes, verdict
 from engine.show.fitting import fit
 from engine.show.terminal import open_terminal, write_lines

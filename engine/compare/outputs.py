@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.compare.comparison import RUNS
 from engine.compare.findings import Findings, findings_json
 from engine.compare.markdown import markdown
 from engine.compare.page import page
-from engine.compare.plan import RUNS
 from engine.compare.plots import Plot
 from engine.compare.tables import make_tables
 from shards.errors import ConfigurationError, DataError

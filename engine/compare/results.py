@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compare.bootstrap import Answers
-from engine.compare.plan import Plan, PlannedRun
+from engine.compare.comparison import Comparison, PlannedRun
 from engine.compare.statistics import Table
 from engine.compare.variant import Variant
 from engine.journal.history import RunHistory, read_history
@@ -74,7 +74,7 @@ def table_of(rows: Sequence[Sequence[TaskMetrics]], field: str) -> Table:
     return np.array([[np.nan if value is None else value for value in row] for row in values], np.float64)
 
 
-def read_results(plan: Plan) -> list[VariantResults]:
+def read_results(plan: Comparison) -> list[VariantResults]:
     """Return the outcomes of all variants.
 
     Raises:
@@ -153,7 +153,7 @@ def _answers(run: PlannedRun, evaluation: EvalRecord) -> tuple[NDArray[np.bool_]
     return answers, predictions.labels
 
 
-def _check_same_samples(plan: Plan, results: Sequence[VariantResults]) -> None:
+def _check_same_samples(plan: Comparison, results: Sequence[VariantResults]) -> None:
     """Refuse runs whose results cannot be paired."""
     first = results[0].outcomes[0]
     for entry in results:

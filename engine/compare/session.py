@@ -7,10 +7,10 @@ from engine.command_line import to_yaml
 from engine.compare.arguments import Settings
 from engine.compare.assess import assess
 from engine.compare.campaign import train_all, without_results
+from engine.compare.comparison import RUNS, WEIGHTS_SEED, Comparison, PlannedRun, plan_comparison
 from engine.compare.console import open_display
 from engine.compare.options import CompareOptions
 from engine.compare.outputs import check_folder, write_outputs
-from engine.compare.plan import RUNS, WEIGHTS_SEED, Plan, PlannedRun, make_plan
 from engine.compare.plots import make_plots
 from engine.compare.results import read_results
 from engine.config import Config
@@ -39,7 +39,7 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         DivergenceError: Runs diverged; the others are compared first.
         DropstreamError: Whatever else the user can mend; see `shards.errors`.
     """
-    plan = make_plan(options, settings)
+    plan = plan_comparison(options, settings)
     check_folder(options.out)
     for run in plan.runs:
         check_libraries(run.config.loss.balancer)
@@ -67,7 +67,7 @@ def run_comparison(options: CompareOptions, settings: Settings) -> None:
         raise DivergenceError(f"{names} diverged; {what}")
 
 
-def _told_before(plan: Plan, settings: Settings, data: Data) -> Iterator[str]:
+def _told_before(plan: Comparison, settings: Settings, data: Data) -> Iterator[str]:
     """Yield what should be known before anything is computed."""
     config = plan.runs[0].config
     if WEIGHTS_SEED not in settings and config.model.weights_seed is not None:
@@ -81,7 +81,7 @@ def _told_before(plan: Plan, settings: Settings, data: Data) -> Iterator[str]:
         yield f"features{trunks} take {needed} in {config.features.dir}; what is there is not computed again"
 
 
-def _feature_sets(plan: Plan) -> list[Config]:
+def _feature_sets(plan: Comparison) -> list[Config]:
     """Return a configuration for each set of features: trunks are drawn by the runs' seeds, or one is swept over."""
     found = dict[tuple[object, ...], Config]()
     for run in plan.runs:
@@ -100,7 +100,7 @@ def _trained_tasks(run: PlannedRun) -> Masks:
         raise DataError(f"{folder}: {error}; remove the folder to train the run anew") from error
 
 
-def _data_of(plan: Plan) -> Data:
+def _data_of(plan: Comparison) -> Data:
     """Open the data of all runs.
 
     Raises:

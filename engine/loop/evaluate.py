@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.journal.predictions import Predictions
 from engine.journal.records import EvalRecord
 from engine.loop.metrics import split_metrics
-from engine.loop.parts import Parts
+from engine.loop.training_parts import TrainingParts
 from engine.pipeline.loader import Loader
 from shards.errors import DivergenceError
 
@@ -30,7 +30,7 @@ class Evaluation:
     """int8: 1, 0, or -1 for not labelled."""
 
 
-def share_statistics(parts: Parts) -> None:
+def share_statistics(parts: TrainingParts) -> None:
     """Give every rank the first one's batch statistics, which are those that are kept. A collective call.
 
     Each rank collects them from its own samples. The wrapper that sums gradients hands them on before training steps, but not before an
@@ -42,7 +42,7 @@ def share_statistics(parts: Parts) -> None:
 
 
 @torch.no_grad()
-def evaluate(parts: Parts, loader: Loader, *, split: str, epoch: int, should_stop: Callable[[], bool]) -> Evaluation | None:
+def evaluate(parts: TrainingParts, loader: Loader, *, split: str, epoch: int, should_stop: Callable[[], bool]) -> Evaluation | None:
     """Return the split's metrics, every sample counted once; None when it was asked to stop on the way.
 
     Each rank writes its samples' logits into a table of the whole split, and the tables are summed: their size is the same on
@@ -87,7 +87,7 @@ def evaluate(parts: Parts, loader: Loader, *, split: str, epoch: int, should_sto
     return Evaluation(record=record, logits=logits, labels=labels)
 
 
-def predictions_of(found: Evaluation, parts: Parts, loader: Loader) -> Predictions:
+def predictions_of(found: Evaluation, parts: TrainingParts, loader: Loader) -> Predictions:
     """Return what the model answered in the evaluation that has just been made.
 
     Args:

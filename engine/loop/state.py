@@ -8,8 +8,8 @@ from torch import Tensor
 
 from engine.loop.checkpoint import Snapshot
 from engine.loop.optimizer_state import join_state, split_state
-from engine.loop.parts import Parts
 from engine.loop.tally import EpochTally
+from engine.loop.training_parts import TrainingParts
 from engine.model.multitask import MultitaskModel
 from engine.pipeline.fingerprint import check_fingerprint
 from shards.errors import CheckpointError, ConfigurationError, DivergenceError
@@ -35,7 +35,7 @@ class Position:
         return " and ".join(epochs + steps)
 
 
-def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapshot:
+def take_snapshot(parts: TrainingParts, position: Position, tally: EpochTally) -> Snapshot:
     """Return everything a run needs to go on as if it had never stopped. A collective call: every rank takes part.
 
     There is no random state in it, because every use of chance is seeded by (seed, epoch, step).
@@ -69,7 +69,7 @@ def take_snapshot(parts: Parts, position: Position, tally: EpochTally) -> Snapsh
     )
 
 
-def restore(parts: Parts, snapshot: Snapshot, tally: EpochTally) -> Position:
+def restore(parts: TrainingParts, snapshot: Snapshot, tally: EpochTally) -> Position:
     """Put a run into the state of a snapshot.
 
     Raises:
@@ -108,7 +108,7 @@ def check_identity(identity: dict[str, str], snapshot: Snapshot, *, only: Contai
     check_fingerprint(identity, saved, problem, "restore the setting, or use another run.dir")
 
 
-def check_same_position(parts: Parts, position: Position) -> None:
+def check_same_position(parts: TrainingParts, position: Position) -> None:
     """Raise a ConfigurationError on every rank if they would begin at different places. A collective call."""
     own = torch.tensor([[position.epoch, position.step]], device=parts.accelerator.device)
     found = parts.accelerator.gather(own).tolist()
@@ -136,7 +136,7 @@ def changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
     return trained | module.statistics()
 
 
-def _own_sums(parts: Parts, rows: list[list[float]]) -> Tensor:
+def _own_sums(parts: TrainingParts, rows: list[list[float]]) -> Tensor:
     sums = torch.tensor(rows, dtype=torch.float64)
     if len(sums) == parts.accelerator.num_processes:
         return sums[parts.accelerator.process_index]

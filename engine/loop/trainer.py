@@ -18,12 +18,12 @@ from engine.loop.clock import Clock
 from engine.loop.dropout import seed_dropout
 from engine.loop.evaluate import evaluate, predictions_of, share_statistics
 from engine.loop.learning_rate import learning_rate_factor
-from engine.loop.parts import Parts
 from engine.loop.skipped import Skipped
 from engine.loop.state import Position, check_same_position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest, WaitedTooLong
 from engine.loop.tally import EpochTally
+from engine.loop.training_parts import TrainingParts
 from engine.loop.weights_file import write_weights
 from engine.pipeline.loader import Loader
 from shards.errors import DivergenceError, Interrupted, InterruptedWaiting
@@ -34,7 +34,7 @@ _MOST_KEYS = 5
 class Trainer:
     """Trains a model to its last epoch, from the beginning or from the newest checkpoint in the run's folder."""
 
-    def __init__(self, parts: Parts, emit: Callable[[Record], None]) -> None:
+    def __init__(self, parts: TrainingParts, emit: Callable[[Record], None]) -> None:
         """Restore the newest checkpoint, if there is one, and open the training stream.
 
         Args:
@@ -92,6 +92,13 @@ class Trainer:
         self._emit_end("finished")
         return self._stop.received
 
+    def before(self, what: str) -> None:
+        """Do nothing. What watches runs or disturbs them puts something in this place; `position` is that of the step to come.
+
+        Args:
+            what: `step`, or the split that is about to be evaluated.
+        """
+
     def _train(self) -> None:
         with self._stop:
             try:
@@ -114,6 +121,7 @@ class Trainer:
         clock = Clock(warm=self._warm)
         first = self.position.step
         for step in range(first, self.steps_per_epoch):
+            self.before("step")
             self._run_step(epoch, step, clock)
             self._warm = True
         self._close_epoch(epoch, clock, num_steps=self.steps_per_epoch - first)
@@ -196,6 +204,7 @@ class Trainer:
         self._checkpoint()
 
     def _evaluate(self, loader: Loader, split: str, epoch: int) -> None:
+        self.before(split)
         share_statistics(self._parts)
         found = evaluate(self._parts, loader, split=split, epoch=epoch, should_stop=lambda: self._stop.agreed(reported=True))
         if found is None:

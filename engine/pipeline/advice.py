@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from engine.pipeline.plan import Plan
+from engine.pipeline.loading_plan import LoadingPlan
 from engine.pipeline.source import ByteSource
 
 ADVISE_STEPS = 16
@@ -14,7 +14,7 @@ _SHARDS_PER_STEP = 2
 class Advice:
     """Asks for samples a few batches before their turn, or, where the order has windows of shards, for whole shards one window before."""
 
-    def __init__(self, plan: Plan, source: ByteSource, number: int) -> None:
+    def __init__(self, plan: LoadingPlan, source: ByteSource, number: int) -> None:
         """Begin with nothing asked for.
 
         Args:
@@ -41,8 +41,8 @@ class Advice:
             return
         for ahead in range(self._next, number + ADVISE_STEPS + 1):
             epoch, step = divmod(ahead, self._plan.order.steps_per_epoch)
-            place = self._plan.place
-            self._source.advise(self._plan.order.rank_slice(epoch, step, place.rank, place.world_size).ids)
+            rank = self._plan.rank
+            self._source.advise(self._plan.order.rank_slice(epoch, step, rank.index, rank.world_size).ids)
         self._next = number + ADVISE_STEPS + 1
 
     def _give_shards(self, number: int) -> None:

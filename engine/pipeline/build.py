@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from engine.config import DEFAULT_HW_DECODER_LOAD, SMALLEST_SIDE, AugmentConfig, PipelineConfig
 from engine.pipeline.dali_stream import DaliStream
 from engine.pipeline.loader import Loader, OpenStream
+from engine.pipeline.loading_plan import LoadingPlan, Rank
 from engine.pipeline.order import Order
-from engine.pipeline.plan import Place, Plan
 from engine.pipeline.synthetic_stream import SyntheticStream
 from engine.pipeline.torch_stream import TorchStream
 from shards.dataset import ShardDataset
@@ -23,11 +23,11 @@ def build_plan(
     order: Order,
     columns: NDArray[np.int64],
     config: PipelineConfig,
-    place: Place,
+    rank: Rank,
     *,
     augment: AugmentConfig = _UNVARIED,
     channels_last: bool = False,
-) -> Plan:
+) -> LoadingPlan:
     """Return what a loader loads.
 
     Args:
@@ -35,31 +35,33 @@ def build_plan(
         order: The global batches.
         columns: [T] label columns of the tasks.
         config: Pipeline settings.
-        place: Rank and device.
+        rank: Share and device.
         augment: How images are varied; by default not at all.
         channels_last: Memory format of the images.
 
     Raises:
         ConfigurationError: `pipeline.image_size none` with images of different sizes, or too small ones; a setting for a GPU without one.
     """
-    _check_device(config, place)
+    _check_device(config, rank)
     if config.size() is None:
         _check_sizes(dataset, order)
-    return Plan(dataset=dataset, order=order, columns=columns, config=config, place=place, augment=augment, channels_last=channels_last)
+    return LoadingPlan(
+        dataset=dataset, order=order, columns=columns, config=config, rank=rank, augment=augment, channels_last=channels_last
+    )
 
 
-def build_loader(plan: Plan) -> Loader:
+def build_loader(plan: LoadingPlan) -> Loader:
     """Return a loader of images that begins before the first batch of epoch 0; `seek` or `load_state_dict` move it."""
     return Loader(plan, _BACKENDS[plan.config.backend])
 
 
-def _check_device(config: PipelineConfig, place: Place) -> None:
-    if place.device.type == "cuda":
+def _check_device(config: PipelineConfig, rank: Rank) -> None:
+    if rank.device.type == "cuda":
         return
     if config.decoder == "gpu":
-        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {place.device}; use auto or cpu")
+        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {rank.device}; use auto or cpu")
     if config.hw_decoder_load != DEFAULT_HW_DECODER_LOAD:
-        raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {place.device}; leave it out")
+        raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {rank.device}; leave it out")
 
 
 def _check_sizes(dataset: ShardDataset, order: Order) -> None:

@@ -16,7 +16,7 @@ from engine.pipeline.batch import Batch
 from engine.pipeline.decode_failure import find_failures, in_one_line
 from engine.pipeline.finisher import Finisher
 from engine.pipeline.graph import Graph, GraphInput, GraphOptions, graph_input
-from engine.pipeline.plan import Part, Plan
+from engine.pipeline.loading_plan import LoadingPlan, Share
 from engine.pipeline.read_ahead import ReadAhead
 from engine.pipeline.source import ByteSource, Encoded
 from shards.errors import DataError
@@ -30,7 +30,7 @@ _HINT_SAMPLES = 100_000
 class _Ready:
     """A batch that has been read."""
 
-    part: Part
+    part: Share
     encoded: Encoded
     graph_input: GraphInput
 
@@ -38,7 +38,7 @@ class _Ready:
 class DaliStream:
     """Decodes with DALI, on the GPU where the batches are wanted there, else on the CPU."""
 
-    def __init__(self, plan: Plan, bad_samples: BadSamples, number: int) -> None:
+    def __init__(self, plan: LoadingPlan, bad_samples: BadSamples, number: int) -> None:
         """Start the threads.
 
         Args:
@@ -109,7 +109,7 @@ class DaliStream:
 
     def _read(self, number: int) -> _Ready:
         """Read a batch; the read-ahead's thread calls this, so that the thread that trains finds everything made."""
-        part = self._plan.part(number)
+        part = self._plan.share(number)
         encoded = self._source.read(part.ids, part.num_valid)
         self._advice.give(number)
         if encoded.bad and part.variation.colours is not None:
@@ -139,9 +139,9 @@ class DaliStream:
             raise DataError(f"{folder}: DALI failed, but every image that it had was decoded alone ({in_one_line(error)})") from error
 
 
-def graph_options(plan: Plan) -> GraphOptions:
+def graph_options(plan: LoadingPlan) -> GraphOptions:
     """Return what the graph has to do for a plan."""
-    device, config = plan.place.device, plan.config
+    device, config = plan.rank.device, plan.config
     device_id = None if device.type == "cpu" else device.index or 0
     return GraphOptions(
         batch_size=plan.num_images(),
@@ -160,7 +160,7 @@ def graph_options(plan: Plan) -> GraphOptions:
     )
 
 
-def _largest(plan: Plan) -> tuple[int, int]:
+def _largest(plan: LoadingPlan) -> tuple[int, int]:
     """Return the greatest height and width among the first samples."""
     rows = plan.dataset.index[np.asarray(plan.order.ids[:_HINT_SAMPLES])]
     return int(rows["height"].max()), int(rows["width"].max())

@@ -4,14 +4,14 @@ import hashlib
 
 import numpy as np
 
+from engine.pipeline.loading_plan import LoadingPlan
 from engine.pipeline.order import Ids
-from engine.pipeline.plan import Plan
 from shards.dataset import ShardDataset
 from shards.errors import CheckpointError
 from shards.manifest import ARRAYS
 
 
-def fingerprint(plan: Plan) -> dict[str, str]:
+def fingerprint(plan: LoadingPlan) -> dict[str, str]:
     """Return name -> value in words of everything that decides the batches; the number of ranks does not."""
     order, config, augment = plan.order, plan.config, plan.augment
     settings: dict[str, object] = {
@@ -27,7 +27,7 @@ def fingerprint(plan: Plan) -> dict[str, str]:
         "pipeline.image_size": config.size() or "none",
         "pipeline.dtype": config.dtype,
         # Their decoders, and on a GPU the rest of the pipeline, differ by rounding.
-        "device": plan.place.device.type,
+        "device": plan.rank.device.type,
         "pipeline.decoder": "gpu" if plan.decodes_on_gpu() else "cpu",
         "pipeline.hw_decoder_load": config.hw_decoder_load if plan.decodes_on_gpu() else None,
         **{f"augment.{name}": getattr(augment, name) for name in augment.__slots__},

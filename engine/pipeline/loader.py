@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.batch import Batch
 from engine.pipeline.fingerprint import check_fingerprint, fingerprint
-from engine.pipeline.plan import Plan
+from engine.pipeline.loading_plan import LoadingPlan
 from shards.errors import CheckpointError
 
 
@@ -22,7 +22,7 @@ class Stream(Protocol):
         """End whatever runs."""
 
 
-OpenStream = Callable[[Plan, BadSamples, int], Stream]
+OpenStream = Callable[[LoadingPlan, BadSamples, int], Stream]
 """Starts a stream at a batch, counted from the first of epoch 0. If that fails, nothing of it runs on."""
 
 
@@ -35,7 +35,7 @@ class Loader:
     waiting_since: ClassVar[float | None] = None
     """When this process began to wait for a batch, in `time.monotonic`'s seconds; None while it does not."""
 
-    def __init__(self, plan: Plan, open_stream: OpenStream) -> None:
+    def __init__(self, plan: LoadingPlan, open_stream: OpenStream) -> None:
         """Begin before the first batch of epoch 0.
 
         Args:
@@ -75,7 +75,7 @@ class Loader:
         except BaseException:
             # Closing is no waiting: nothing may end it halfway.
             Loader.waiting_since = None
-            # Part of a batch may be gone; only a new stream begins exactly here.
+            # Share of a batch may be gone; only a new stream begins exactly here.
             self.close()
             raise
         finally:

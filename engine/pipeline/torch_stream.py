@@ -22,7 +22,7 @@ from engine.pipeline.augmentation import Colours, Variation
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.batch import Batch
 from engine.pipeline.imagenet import MEAN, STD
-from engine.pipeline.plan import Part, Plan
+from engine.pipeline.loading_plan import LoadingPlan, Share
 from engine.pipeline.source import ByteSource
 from shards.errors import DataError, DropstreamError
 
@@ -40,7 +40,7 @@ _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, 
 class _Made:
     """What a process sends."""
 
-    part: Part
+    part: Share
     images: Tensor
     """[n, 3, height, width]."""
     bad: dict[int, str]
@@ -50,7 +50,7 @@ class _Made:
 class TorchStream:
     """Decodes in the processes of a DataLoader, a batch each."""
 
-    def __init__(self, plan: Plan, bad_samples: BadSamples, number: int) -> None:
+    def __init__(self, plan: LoadingPlan, bad_samples: BadSamples, number: int) -> None:
         """Start the processes.
 
         Args:
@@ -94,7 +94,7 @@ class TorchStream:
             raise made
         for place, reason in made.bad.items():
             self._bad_samples.add(int(made.part.ids[place]), reason)
-        images, device = made.images, self._plan.place.device
+        images, device = made.images, self._plan.rank.device
         if device.type != "cpu":
             images = images.pin_memory().to(device, non_blocking=True)
         memory_format = torch.channels_last if self._plan.channels_last else torch.contiguous_format
@@ -117,7 +117,7 @@ def _end_with_the_run(_: int) -> None:
 class _Batches(Dataset[_Made | DropstreamError]):
     """A rank's batches by their number; lives in a process of its own."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadingPlan) -> None:
         self._plan = plan
         self._source: ByteSource | None = None
         self._bad = BadSamples(plan.dataset, budget=_UNLIMITED if plan.config.bad_sample_budget() else 0)
@@ -132,7 +132,7 @@ class _Batches(Dataset[_Made | DropstreamError]):
     def _make(self, number: int) -> _Made:
         if self._source is None:
             self._source = ByteSource(self._plan.dataset, check_crc=self._plan.config.check_crc, bad_samples=self._bad)
-        part = self._plan.part(number)
+        part = self._plan.share(number)
         encoded = self._source.read(part.ids, part.num_valid)
         batch = _shared(torch.empty(len(part.ids), 3, *self._plan.size(), dtype=self._plan.dtype()))
         for place, (sample_id, data) in enumerate(zip(part.ids.tolist(), encoded.images, strict=True)):

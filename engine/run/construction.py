@@ -24,18 +24,18 @@ from engine.loop.features.statistics import measure_features
 from engine.loop.features.stream import FeatureStream
 from engine.loop.features.table import FeatureTable
 from engine.loop.optimizer import build_optimizer
-from engine.loop.parts import Parts
 from engine.loop.state import check_identity
 from engine.loop.task_gradients import TaskGradients
 from engine.loop.thresholds import Thresholds
+from engine.loop.training_parts import TrainingParts
 from engine.model.loss import positive_weights
 from engine.model.multitask import MultitaskModel, build_model, build_trunk
 from engine.model.trunk import StagedTrunk
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.loader import Loader
+from engine.pipeline.loading_plan import LoadingPlan, Rank
 from engine.pipeline.order import Order
-from engine.pipeline.plan import Place, Plan
 from engine.pipeline.selection import shard_sizes
 from engine.run.facts import identity, identity_without_model
 
@@ -70,7 +70,7 @@ class Shared:
         return self.tables[key]
 
 
-def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Shared, progress: Progress) -> Parts:
+def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Shared, progress: Progress) -> TrainingParts:
     """Return the parts of a run. A collective call.
 
     Args:
@@ -116,7 +116,7 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     num_positive, num_labelled = (torch.from_numpy(counts).float() for counts in (tasks.num_positive, tasks.num_labelled))
     pos_weight = positive_weights(num_positive, num_labelled, config.loss)
     pos_weight = None if pos_weight is None else pos_weight.to(accelerator.device)
-    return Parts(
+    return TrainingParts(
         config=config,
         identity=known,
         accelerator=accelerator,
@@ -143,14 +143,14 @@ def build_parts(config: Config, accelerator: Accelerator, data: Data, shared: Sh
     )
 
 
-def known_identity(config: Config, accelerator: Accelerator, data: Data) -> dict[str, str]:
+def identity_before_model(config: Config, accelerator: Accelerator, data: Data) -> dict[str, str]:
     """Return what of a run's identity is known before its model is built."""
     return identity_without_model(config, fingerprint(_plan(config, accelerator, data, "train")), _features_in_words(config, data))
 
 
 def _identity(config: Config, accelerator: Accelerator, data: Data, module: MultitaskModel) -> dict[str, str]:
     """Return the run's identity; refuse to go on with a run of another one."""
-    known = identity(config, known_identity(config, accelerator, data), module, accelerator.num_processes)
+    known = identity(config, identity_before_model(config, accelerator, data), module, accelerator.num_processes)
     newest = _newest_checkpoint(config)
     if newest is not None:
         check_identity(known, read_checkpoint(newest))
@@ -202,13 +202,13 @@ def _make_loader(config: Config, accelerator: Accelerator, data: Data, table: Fe
     return build_loader(plan) if table is None else Loader(plan, partial(FeatureStream, table))
 
 
-def _plan(config: Config, accelerator: Accelerator, data: Data, split: str) -> Plan:
+def _plan(config: Config, accelerator: Accelerator, data: Data, split: str) -> LoadingPlan:
     return build_plan(
         data.dataset,
         build_order(config, data, split),
         data.tasks.columns,
         config.pipeline,
-        Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device),
+        Rank(index=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device),
         augment=config.augment if split == "train" else AugmentConfig(),
         channels_last=config.model.channels_last,
     )

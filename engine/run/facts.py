@@ -13,8 +13,8 @@ from engine.data import Data, Tasks
 from engine.dst.build import code_of
 from engine.journal.records import RunRecord
 from engine.loop.features.key import feature_dtype
-from engine.loop.parts import Parts
 from engine.loop.trainer import Trainer
+from engine.loop.training_parts import TrainingParts
 from engine.model.multitask import MultitaskModel
 from engine.settings import deciding
 from shards.version import tool_version
@@ -54,7 +54,7 @@ def identity_without_model(config: Config, batches: dict[str, str], features: st
     return settings | batches | {"features": features} | ({} if code is None else {"code of the scheduler": code})
 
 
-def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
+def warnings(parts: TrainingParts, tasks: Tasks) -> Iterator[str]:
     """Yield what the user should know before the run starts, a line each."""
     yield from parts.module.trunk.notes
     for task, rate in zip(parts.module.tasks, tasks.positive_rates(), strict=True):
@@ -67,7 +67,7 @@ def warnings(parts: Parts, tasks: Tasks) -> Iterator[str]:
             yield f"warning: the {split} split is empty; nothing is evaluated on it"
 
 
-def run_record(parts: Parts, trainer: Trainer, data: Data, started: str) -> RunRecord:
+def run_record(parts: TrainingParts, trainer: Trainer, data: Data, started: str) -> RunRecord:
     """Return the record that opens a run.
 
     Args:

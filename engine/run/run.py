@@ -16,7 +16,7 @@ from engine.loop.lost_rank import lost_ranks_told
 from engine.loop.trainer import Trainer
 from engine.report.feature_progress import feature_progress
 from engine.report.reporter import open_reporter
-from engine.run.construction import Shared, build_order, build_parts, known_identity
+from engine.run.construction import Shared, build_order, build_parts, identity_before_model
 from engine.run.earlier import is_finished, what_begins_anew
 from engine.run.facts import run_record, warnings
 from engine.run.folder import CONFIG_FILE, check_folder, own_folder
@@ -83,7 +83,7 @@ def _train(config: Config, accelerator: Accelerator, data: Data, shared: Shared,
 
 def _is_finished(config: Config, accelerator: Accelerator, data: Data) -> bool:
     """Return whether there is nothing left to do, on all ranks alike."""
-    own = is_finished(config, known_identity(config, accelerator, data), data.in_words())
+    own = is_finished(config, identity_before_model(config, accelerator, data), data.in_words())
     found = accelerator.gather(torch.tensor([own], device=accelerator.device)).tolist()
     other = next((rank for rank, finished in enumerate(found) if finished != found[0]), None)
     if other is not None:

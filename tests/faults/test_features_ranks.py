@@ -77,9 +77,9 @@ from datetime import timedelta
 from torch.distributed import distributed_c10d
 distributed_c10d.default_pg_timeout = timedelta(seconds=1)
 from accelerate import Accelerator
-from engine.loop.features.together import Together
+from engine.loop.features.rendezvous import Rendezvous
 accelerator, looks = Accelerator(cpu=True), []
-together = Together(accelerator, lambda: looks.append(1))
+together = Rendezvous(accelerator, lambda: looks.append(1))
 if accelerator.process_index:
     time.sleep(2.5)
 together.meet()

@@ -9,8 +9,8 @@ import torch
 
 from engine.config import PipelineConfig
 from engine.pipeline.build import build_loader, build_plan
+from engine.pipeline.loading_plan import Rank
 from engine.pipeline.order import Order
-from engine.pipeline.plan import Place
 from shards.dataset import ShardDataset
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -42,7 +42,7 @@ def test_three_ways_to_read_a_data_set(shards, celeba, capsys):
 
 def test_a_loader_by_itself(shards):
     (example,) = examples_of("loader.md")
-    names = {"folder": str(shards), "Path": Path, "np": np, "torch": torch, "ShardDataset": ShardDataset, "Order": Order, "Place": Place}
+    names = {"folder": str(shards), "Path": Path, "np": np, "torch": torch, "ShardDataset": ShardDataset, "Order": Order, "Rank": Rank}
     names |= {"build_loader": build_loader, "build_plan": build_plan, "PipelineConfig": PipelineConfig}
     exec(compile(example, "docs/loader.md", "exec"), names)  # noqa: S102
     assert names["batch"].images.shape == (8, 3, 64, 64)

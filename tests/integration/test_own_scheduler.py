@@ -35,15 +35,12 @@ def stop_at(monkeypatch, epoch, step):
         agreed(self, reported=reported)
         return trainer.position == trainer_module.Position(epoch=epoch, step=step)
 
-    built = trainer_module.Trainer.__init__
-
-    def keep(self, *arguments):
+    def keep(self, _):
         nonlocal trainer
         trainer = self
-        built(self, *arguments)
 
     trainer = None
-    monkeypatch.setattr(trainer_module.Trainer, "__init__", keep)
+    monkeypatch.setattr(trainer_module.Trainer, "before", keep)
     monkeypatch.setattr(trainer_module.StopRequest, "agreed", asked)
 
 

@@ -83,13 +83,10 @@ def test_settings_of_a_run_that_was_moved(finished, tmp_path):
 
 
 def test_a_folder_that_is_removed_while_it_trains(shards, tmp_path, monkeypatch):
-    train_step = trainer_module.Trainer._run_step
-
-    def removed(self, epoch, step, clock):
-        if (epoch, step) == (1, 1):
+    def removed(self, what):
+        if what == "step" and (self.position.epoch, self.position.step) == (1, 1):
             shutil.rmtree(tmp_path / "run")
-        train_step(self, epoch, step, clock)
 
-    monkeypatch.setattr(trainer_module.Trainer, "_run_step", removed)
+    monkeypatch.setattr(trainer_module.Trainer, "before", removed)
     with pytest.raises(DataError, match=r"records.jsonl: was removed while the run wrote to it"):
         resume(shards, tmp_path / "run")

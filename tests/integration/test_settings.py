@@ -11,7 +11,7 @@ from engine.command_line import parse
 from engine.config import Config
 from engine.data import open_data
 from engine.journal.history import read_history
-from engine.run.construction import known_identity
+from engine.run.construction import identity_before_model
 from engine.run.run import run
 from engine.settings import natures
 from shards.dataset import ShardDataset
@@ -125,7 +125,7 @@ def words(shards, settings: dict[str, str]) -> list[str]:
 def identity(shards, settings: dict[str, str]) -> dict[str, str]:
     config = parse(words(shards, settings))
     forget_accelerator()
-    return known_identity(config, Accelerator(cpu=True), open_data(config.data))
+    return identity_before_model(config, Accelerator(cpu=True), open_data(config.data))
 
 
 def test_every_setting_is_of_one_kind():

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from engine.loop.features.compute import Pass, TapStore
 from engine.loop.features.images import shard_state
+from engine.loop.features.rendezvous import Rendezvous
 from engine.loop.features.store import BLOCK, FeatureStore
-from engine.loop.features.together import Together
 from engine.loop.stop import StopRequest, WaitedTooLong
 from shards.dataset import ShardDataset
 from shards.errors import DataError, Interrupted
@@ -68,33 +68,33 @@ def fill(
     """
     folder = stores[0].store.folder.parent
     with StopRequest(accelerator) as stop:
-        look = _Look(stores, blocks, stop, progress)
-        together = Together(accelerator, look)
-        with together.alone_in([entry.store.folder for entry in stores]):
+        look = _Watch(stores, blocks, stop, progress)
+        rendezvous = Rendezvous(accelerator, look)
+        with rendezvous.alone_in([entry.store.folder for entry in stores]):
             if accelerator.is_main_process:
                 for entry in stores:
                     entry.store.forget(_outdated(entry.store, blocks, dataset))
                 progress.begin(_check_space(folder, stores, blocks), folder)
-            together.meet()
+            rendezvous.meet()
             missing = _missing(stores, blocks)
             # Every rank looks before any of them writes: they have to agree on who does what.
-            together.meet()
+            rendezvous.meet()
             try:
                 compute(share(missing, accelerator), look)
             except WaitedTooLong:
                 look()
-            together.meet()
+            rendezvous.meet()
             left = _missing(stores, blocks)
             if len(left):
                 raise DataError(
                     f"features.dir {folder}: block {left[0]} is not here although all processes are done; name a folder that all of them "
                     "have in common"
                 )
-        together.close()
+        rendezvous.close()
         look()
 
 
-class _Look:
+class _Watch:
     """Called now and then: ends the work if a signal has come, and tells how far it is."""
 
     def __init__(self, stores: Sequence[TapStore], blocks: NDArray[np.int64], stop: StopRequest, progress: Progress) -> None:

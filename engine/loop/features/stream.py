@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.loop.features.table import FeatureTable
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.batch import Batch, send
-from engine.pipeline.plan import Plan
+from engine.pipeline.loading_plan import LoadingPlan
 from shards.annotations import NOT_LABELLED
 
 
@@ -56,7 +56,7 @@ class _Epoch:
 class FeatureStream:
     """Endless batches from a table; nothing of it runs beside the loop."""
 
-    def __init__(self, table: FeatureTable, plan: Plan, bad_samples: BadSamples, number: int) -> None:
+    def __init__(self, table: FeatureTable, plan: LoadingPlan, bad_samples: BadSamples, number: int) -> None:
         """Begin at a batch.
 
         Args:
@@ -79,7 +79,7 @@ class FeatureStream:
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = epoch, self._prepare(epoch)
         known, size, length = self._epoch[1], plan.order.batch_size, plan.num_images()
-        first = step * size + plan.place.rank * length
+        first = step * size + plan.rank.index * length
         own = slice(first, first + length)
         num_valid = min(max(min(len(plan.order.ids), (step + 1) * size) - first, 0), length)
         batch = FeatureBatch(
@@ -113,8 +113,8 @@ class FeatureStream:
         return _Epoch(
             ids=torch.from_numpy(ids),
             rows=send(self._table.rows_of(ids), self._places),
-            labels=send(labels, plan.place.device),
-            num_labelled=send(num_labelled, plan.place.device),
+            labels=send(labels, plan.rank.device),
+            num_labelled=send(num_labelled, plan.rank.device),
             has_labels=num_labelled > 0,
             skipped=skipped,
         )

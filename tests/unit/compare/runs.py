@@ -10,8 +10,8 @@ import torch
 
 from engine.command_line import to_yaml
 from engine.compare.arguments import take_apart
+from engine.compare.comparison import Comparison, PlannedRun, plan_comparison
 from engine.compare.options import CompareOptions
-from engine.compare.plan import Plan, PlannedRun, make_plan
 from engine.dst.draw import draw_masks
 from engine.journal.masks import pack
 from engine.journal.predictions import Predictions, write_predictions
@@ -27,12 +27,12 @@ Skill = Callable[[PlannedRun, str], float]
 """How far a run's logits lie on the right side of zero for a task, in standard deviations of their noise."""
 
 
-def plan_of(out: Path, *arguments: str, tasks: Sequence[str] = TASKS) -> tuple[CompareOptions, Plan]:
+def plan_of(out: Path, *arguments: str, tasks: Sequence[str] = TASKS) -> tuple[CompareOptions, Comparison]:
     """The plan of a command line."""
     options, settings = take_apart(
         ["--data.shards", "nowhere", "--data.tasks", *tasks, "--out", str(out), "--train.epochs", "2", *arguments]
     )
-    return options, make_plan(options, settings)
+    return options, plan_comparison(options, settings)
 
 
 def labels_of(tasks: Sequence[str], num_samples: int) -> np.ndarray:

@@ -35,7 +35,7 @@ def test_samples_are_asked_for_once_each_a_few_batches_before_their_turn(shards)
     advice = Advice(plan, asked, 3)
     for number in range(3, 12):
         advice.give(number)
-        assert asked.samples == [plan.part(ahead).ids.tolist() for ahead in range(4, number + ADVISE_STEPS + 1)]
+        assert asked.samples == [plan.share(ahead).ids.tolist() for ahead in range(4, number + ADVISE_STEPS + 1)]
     assert asked.shards == []
 
 

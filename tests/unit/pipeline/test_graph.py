@@ -9,18 +9,18 @@ from engine.pipeline.dali_stream import graph_options
 from engine.pipeline.finisher import Finisher
 from engine.pipeline.graph import Graph, GraphOptions, graph_input
 from engine.pipeline.imagenet import STD
-from engine.pipeline.plan import Plan
+from engine.pipeline.loading_plan import LoadingPlan
 from engine.pipeline.source import ByteSource
 from tests.loading import open_loader
 
 
-def options_for(plan: Plan, **changes) -> GraphOptions:
+def options_for(plan: LoadingPlan, **changes) -> GraphOptions:
     return dataclasses.replace(graph_options(plan), **({"finish": True, "prefetch": 1} | changes))
 
 
-def run(plan: Plan, options: GraphOptions) -> torch.Tensor | list[torch.Tensor]:
+def run(plan: LoadingPlan, options: GraphOptions) -> torch.Tensor | list[torch.Tensor]:
     """One batch through a graph."""
-    part = plan.part(0)
+    part = plan.share(0)
     images = ByteSource(plan.dataset, check_crc=True).read(part.ids).images
     fed = graph_input(images, part.variation, options)
     graph = Graph(lambda _: fed, options)
@@ -49,7 +49,7 @@ def test_the_whole_graph_agrees_with_the_finisher(shards, variation, size):
     plan = open_loader(shards, image_size=size, augment=augment)._plan
     whole = run(plan, options_for(plan))
     finisher = Finisher(batch_size=8, size=plan.size(), dtype=torch.float32, channels_last=False, num_threads=2)
-    expected = finisher(run(plan, options_for(plan, finish=False)), plan.part(0).variation)
+    expected = finisher(run(plan, options_for(plan, finish=False)), plan.share(0).variation)
     finisher.close()
     assert whole.shape == expected.shape == (8, 3, *plan.size())
     levels = ((whole - expected) * torch.tensor(STD).view(3, 1, 1)).abs()

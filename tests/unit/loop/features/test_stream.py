@@ -16,7 +16,7 @@ from engine.loop.features.table import FeatureTable
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
-from engine.pipeline.plan import Place, Plan
+from engine.pipeline.loading_plan import LoadingPlan, Rank
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 from tests.faults.conftest import damage
@@ -37,8 +37,8 @@ def dataset(shards):
     return dataset
 
 
-def plan_of(dataset, split="train", *, rank=0, world_size=1, augment=None, pipeline=None, **order) -> Plan:
-    place = Place(rank=rank, world_size=world_size, device=torch.device("cpu"))
+def plan_of(dataset, split="train", *, rank=0, world_size=1, augment=None, pipeline=None, **order) -> LoadingPlan:
+    place = Rank(index=rank, world_size=world_size, device=torch.device("cpu"))
     config = PipelineConfig(**({"image_size": 32, "threads": 1} | (pipeline or {})))
     return build_plan(dataset, order_of(dataset, split, **order), COLUMNS, config, place, augment=AugmentConfig(**(augment or {})))
 
@@ -88,7 +88,7 @@ def test_every_batch_on_every_rank_from_anywhere(dataset, options, world_size, d
         loader.seek(epoch, step)
         first = epoch * plan.order.steps_per_epoch + step
         for number in range(first, first + 2 * plan.order.steps_per_epoch + 1):
-            part, batch = plan.part(number), next(loader)
+            part, batch = plan.share(number), next(loader)
             places = [place for place in range(part.num_valid) if int(part.ids[place]) in bad]
             assert_same_but_for_the_images(batch, plan.batch(part, torch.empty(len(part.ids), 3, 0, 0), places))
             assert torch.equal(batch.features["pool1"], torch.from_numpy(part.ids)[:, None] * 100.0 + torch.zeros(WIDTH))
@@ -121,7 +121,7 @@ def test_mirrored_features_are_taken_where_the_image_would_be_mirrored(dataset):
         loader = loader_of(plan, table_of(dataset, mirrored=True))
         drawn = []
         for number in range(2 * plan.order.steps_per_epoch):
-            part, batch = plan.part(number), next(loader)
+            part, batch = plan.share(number), next(loader)
             mirrored = batch.features["pool1"][:, 0] - batch.ids * 100
             assert mirrored.tolist() == (5 * part.variation.mirror).tolist()
             drawn += mirrored.tolist()

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from engine.command_line import to_yaml
-from engine.compare.present import state_of
+from engine.compare.run_state import state_of
 from engine.journal.predictions import PREDICTIONS
 from engine.settings import differences
 from shards.errors import ConfigurationError, DataError

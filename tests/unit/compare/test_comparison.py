@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.compare.plan import takes
+from engine.compare.comparison import takes
 from engine.compare.variant import Variant
 from shards.errors import ConfigurationError
 from tests.unit.compare.runs import plan_of

@@ -40,7 +40,7 @@ class PlannedRun:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Comparison:
     """All runs of a comparison."""
 
     variants: tuple[Variant, ...]
@@ -62,7 +62,7 @@ class Plan:
         same = [known for known in candidates if known.sweep == variant.sweep]
         return next(iter(same or [known for known in candidates if known.sweep is None]), None)
 
-    def without(self, variants: Collection[Variant]) -> "Plan":
+    def without(self, variants: Collection[Variant]) -> "Comparison":
         """Return the plan without some variants."""
         return replace(
             self,
@@ -71,7 +71,7 @@ class Plan:
         )
 
 
-def make_plan(options: CompareOptions, settings: Settings) -> Plan:
+def plan_comparison(options: CompareOptions, settings: Settings) -> Comparison:
     """Return the runs.
 
     Args:
@@ -91,7 +91,7 @@ def make_plan(options: CompareOptions, settings: Settings) -> Plan:
     seeds = tuple(range(options.first_seed, options.first_seed + options.seeds))
     in_order = sorted(variants, key=lambda variant: variant.scheduler == "static")
     runs = tuple(run for seed in seeds for variant in in_order for run in _runs(variant, seed, configs[variant], tasks, options.out))
-    return Plan(variants=variants, seeds=seeds, tasks=tasks, runs=runs)
+    return Comparison(variants=variants, seeds=seeds, tasks=tasks, runs=runs)
 
 
 def takes(scheduler: str, key: str) -> bool:

@@ -18,7 +18,7 @@ from engine.pipeline.loader import Loader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
+class TrainingParts:
     """The built parts of a run, as the loop needs them."""
 
     config: Config

@@ -16,7 +16,7 @@ _POLL_SECONDS = 0.1
 _PATIENCE = timedelta(days=30)
 
 
-class Together:
+class Rendezvous:
     """Lets the ranks of a run meet, however late one comes; a rank that has ended is noticed at once.
 
     The collective calls of training take a rank for lost after minutes. So these have a group of their own, on the CPU.

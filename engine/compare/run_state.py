@@ -4,7 +4,7 @@ import os
 from typing import Literal
 
 from engine.command_line import parse
-from engine.compare.plan import PlannedRun
+from engine.compare.comparison import PlannedRun
 from engine.journal.history import resume_history
 from engine.journal.predictions import PREDICTIONS
 from engine.run.folder import CONFIG_FILE

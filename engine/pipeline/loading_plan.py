@@ -15,10 +15,10 @@ from shards.dataset import ShardDataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a loader works: its share of the global batch, and the device its batches are wanted on."""
+class Rank:
+    """One of the processes that train together: its share of each global batch, and the device its batches are wanted on."""
 
-    rank: int
+    index: int
     """0 to world_size - 1."""
     world_size: int
     """Number of ranks that share each global batch."""
@@ -27,7 +27,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Share:
     """One rank's part of one global batch: all of it but the pixels."""
 
     ids: NDArray[np.int64]
@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class LoadingPlan:
     """Everything that decides a loader's batches, and where they are wanted."""
 
     dataset: ShardDataset
@@ -54,23 +54,23 @@ class Plan:
     """[T] label columns of the tasks."""
     config: PipelineConfig
     """Pipeline settings."""
-    place: Place
+    rank: Rank
     """Rank and device."""
     augment: AugmentConfig
     """How images are varied; the default leaves them alone."""
     channels_last: bool
     """Memory format of the images."""
 
-    def part(self, number: int) -> Part:
+    def share(self, number: int) -> Share:
         """Return this rank's part of a batch, counted from the first of epoch 0."""
         epoch, step = divmod(number, self.order.steps_per_epoch)
         ids = self.order.batch(epoch, step)
-        own = self.order.slice_of(ids, self.place.rank, self.place.world_size)
+        own = self.order.slice_of(ids, self.rank.index, self.rank.world_size)
         labels = self.labels(own.ids)
         labels[own.num_valid :] = NOT_LABELLED
         rows = self.dataset.index[own.ids]
         sizes = np.stack([rows["height"], rows["width"]], axis=1).astype(np.int64)
-        return Part(
+        return Share(
             ids=own.ids,
             num_valid=own.num_valid,
             labels=labels,
@@ -81,10 +81,10 @@ class Plan:
     def augmentation(self) -> Augmentation:
         """Return what draws the variations of this rank's images."""
         return Augmentation(
-            self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.place.rank, world_size=self.place.world_size
+            self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.rank.index, world_size=self.rank.world_size
         )
 
-    def batch(self, part: Part, images: torch.Tensor, bad: list[int]) -> Batch:
+    def batch(self, part: Share, images: torch.Tensor, bad: list[int]) -> Batch:
         """Return a batch of images that are on the device.
 
         Args:
@@ -95,11 +95,11 @@ class Plan:
         part.labels[bad] = NOT_LABELLED
         return Batch(
             images=images,
-            labels=send(part.labels, self.place.device),
+            labels=send(part.labels, self.rank.device),
             ids=torch.from_numpy(part.ids),
             num_valid=part.num_valid,
             num_skipped=len(bad),
-            num_labelled=send(part.num_labelled, self.place.device),
+            num_labelled=send(part.num_labelled, self.rank.device),
             has_labels=part.num_labelled > 0,
         )
 
@@ -110,7 +110,7 @@ class Plan:
 
     def num_images(self) -> int:
         """Return the number of images in one rank's batch."""
-        return self.order.batch_size // self.place.world_size
+        return self.order.batch_size // self.rank.world_size
 
     def dtype(self) -> torch.dtype:
         """Return the type of the pixels."""
@@ -118,7 +118,7 @@ class Plan:
 
     def decodes_on_gpu(self) -> bool:
         """Return whether DALI decodes with the GPU."""
-        return self.config.backend == "dali" and self.place.device.type == "cuda" and self.config.decoder != "cpu"
+        return self.config.backend == "dali" and self.rank.device.type == "cuda" and self.config.decoder != "cpu"
 
     def labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
         """Return [n, T]: the tasks' labels of samples."""
