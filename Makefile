@@ -56,7 +56,7 @@ $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	# 25.1 is the first pip that knows dependency groups.
 	pip install --quiet --upgrade "pip>=25.1"
-	pip install --quiet --editable ".[demo$(if $(EXTRAS),$(comma)$(EXTRAS))]" --group dev
+	pip install --quiet --editable "$(if $(EXTRAS),.[$(EXTRAS)],.)" --group dev
 	touch $@
 
 clean:

@@ -1,13 +1,16 @@
 """The examples in the documentation run."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from engine.config import PipelineConfig
+from engine.config import PipelineConfig, SchedulerConfig
+from engine.dst.build import build_scheduler
+from engine.dst.scheduler import RunFacts
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loading_plan import Rank
 from engine.pipeline.order import Order
@@ -47,3 +50,13 @@ def test_a_loader_by_itself(shards):
     exec(compile(example, "docs/loader.md", "exec"), names)  # noqa: S102
     assert names["batch"].images.shape == (8, 3, 64, 64)
     assert (names["state"]["epoch"], names["state"]["step"]) == (1, 0)
+
+
+def test_the_scheduler_of_ones_own(tmp_path, monkeypatch):
+    (example,) = [example for example in examples_of("dst.md") if "RoundRobin" in example]
+    (tmp_path / "mine_of_the_page.py").write_text(example)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    facts = RunFacts(tasks=("a", "b", "c"), depths=(1, 1, 1), counts=(1, 1, 1), seed=0, steps_per_epoch=10)
+    built = build_scheduler(SchedulerConfig(name="mine_of_the_page:RoundRobin", options={"at_a_time": "1"}), facts)
+    assert [built.mask(0, step).tolist().index(True) for step in range(4)] == [0, 1, 2, 0]

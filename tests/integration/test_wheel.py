@@ -114,3 +114,11 @@ def test_a_python_without_the_packages_is_told_what_to_do():
         (line,) = told.stderr.splitlines()
         assert line.startswith(f"error: tools/{tool} needs the package ")
         assert f"{os.path.realpath(ROOT)}/.venv/bin/activate" in line
+
+
+def test_a_reader_that_goes_away_is_no_matter(site, tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "import os; os.close(0)"], stdin=subprocess.PIPE) as reader:
+        reader.wait()
+        command, variables = [sys.executable, "-c", DROPSTREAM, "--help"], environment() | {"PYTHONPATH": str(site)}
+        told = subprocess.run(command, cwd=tmp_path, env=variables, stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
