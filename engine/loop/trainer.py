@@ -17,7 +17,7 @@ from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoi
 from engine.loop.clock import Clock
 from engine.loop.dropout import seed_dropout
 from engine.loop.evaluate import evaluate, predictions_of, share_statistics
-from engine.loop.learning_rate import learning_rate_factor
+from engine.loop.optimizer import learning_rate_factor
 from engine.loop.skipped import Skipped
 from engine.loop.state import Position, check_same_position, check_weights, restore, take_snapshot
 from engine.loop.step import TrainStep
