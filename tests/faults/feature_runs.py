@@ -21,9 +21,9 @@ BLOCKS = [0, 1, 2, 3]
 PROGRAM = f"""
 import os, signal, sys, time
 from pathlib import Path
-from engine.loop.features import store, together
+from engine.loop.features import rendezvous, store
 note, name, begun = Path(os.environ["NOTES"]), os.environ.get("RANK", "0"), []
-write, write_at, lock = store.FeatureStore.write, store._write_at, together.lock_folder
+write, write_at, lock = store.FeatureStore.write, store._write_at, rendezvous.lock_folder
 
 def tell(what):
     with (note / what).open("a") as file:
@@ -55,7 +55,7 @@ def die_after_half_of_it(path, offset, data):
     write_at(path, offset, data[: len(data) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 
-store.FeatureStore.write, together.lock_folder = noted, locked
+store.FeatureStore.write, rendezvous.lock_folder = noted, locked
 # what the test adds
 {TRAIN}
 """

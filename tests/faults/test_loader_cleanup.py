@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -104,6 +105,8 @@ def test_after_an_error_the_loader_tells_it_again_and_never_gives_another_batch(
 def interrupted(folder: str, rounds: int) -> None:
     """A process that is interrupted, as by Ctrl-C, again and again while it loads; it prints what was wrong."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # One that comes in the middle of a finaliser is told by Python and let go; `press` presses again.
+    sys.unraisablehook = lambda told: None if told.exc_type is KeyboardInterrupt else sys.__unraisablehook__(told)
     chance = random.Random(7)
     undisturbed = batches(14, Path(folder), **OPTIONS)
     loader = open_loader(Path(folder), **OPTIONS)
