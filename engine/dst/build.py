@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, cast
 
 from engine.config import SCHEDULERS, SchedulerConfig, scheduler_settings
 from engine.dst.drop_balanced import DropBalanced
@@ -27,11 +27,11 @@ _OURS: dict[str, Callable[..., Scheduler]] = {
     "static": StaticWeights,
 }
 _CONTRACT = [name for name in ("drops_tasks", *vars(Scheduler)) if not name.startswith("_")]
-_FROM_TEXT: dict[object, Callable[[str], Any]] = {
-    int: int,
-    float: float,
-    str: str,
-    bool: lambda text: {"true": True, "false": False}[text.lower()],
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
 }
 
 
@@ -86,22 +86,23 @@ def code_of(name: str) -> str | None:
 
 def _options(name: str, cls: Callable[..., Scheduler], given: Mapping[str, str]) -> dict[str, Any]:
     """Return the options as the class's constructor wants them."""
-    _, *rest = inspect.signature(cls).parameters.values()
-    known = {parameter.name: parameter for parameter in rest}
+    # All but the first, which is the run's facts.
+    known = dict(list(inspect.signature(cls).parameters.items())[1:])
     for key in given:
         if key not in known:
             raise ConfigurationError(f"scheduler.options names {key!r}, which {name} does not take{did_you_mean(key, known)}")
     for key, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and key not in given:
             raise ConfigurationError(f"scheduler.options lacks {key!r}, which {name} needs")
-    types = get_type_hints(cls.__init__)  # pyrefly: ignore
-    return {key: _parsed(name, key, text, types.get(key, str)) for key, text in given.items()}
+    return {key: _parsed(name, key, text, known[key].annotation) for key, text in given.items()}
 
 
-def _parsed(name: str, key: str, text: str, wanted: object) -> object:
-    if wanted not in _FROM_TEXT:
-        raise ConfigurationError(f"scheduler.options {key}: {name} annotates it as {wanted}, expected int, float, bool or str")
+def _parsed(name: str, key: str, text: str, annotation: object) -> object:
+    # A name where annotations are not evaluated; none at all means text.
+    wanted = "str" if annotation is inspect.Parameter.empty else getattr(annotation, "__name__", annotation)
+    if not isinstance(wanted, str) or wanted not in _PARSERS:
+        raise ConfigurationError(f"scheduler.options {key}: {name} annotates it as {annotation}, expected int, float, bool or str")
     try:
-        return _FROM_TEXT[wanted](text)
+        return _PARSERS[wanted](text)
     except (ValueError, KeyError) as error:
-        raise ConfigurationError(f"scheduler.options {key} is {text!r}, expected {getattr(wanted, '__name__', wanted)}") from error
+        raise ConfigurationError(f"scheduler.options {key} is {text!r}, expected {wanted}") from error

@@ -53,6 +53,10 @@ def test_a_module_of_the_working_folder_is_found_and_its_options_are_checked(tmp
         "    def __init__(self, run, *, share: float, tasks: list = (), on: bool = False, name: str = ''):\n"
         "        super().__init__(run)\n"
         "        self.given = (share, on, name)\n"
+        "class Named(RoundRobin):\n"
+        "    def __init__(self, run: 'Unknown', *, plain='x', share: 'float' = 1.0, odd: 'Unknown' = None):\n"
+        "        super().__init__(run)\n"
+        "        self.given = (plain, share)\n"
         "class Broken:\n"
         "    drops_tasks = True\n"
     )
@@ -68,5 +72,8 @@ def test_a_module_of_the_working_folder_is_found_and_its_options_are_checked(tmp
     ):
         with pytest.raises(ConfigurationError, match=message):
             scheduler(facts(("a",)), name=name, options=options)
+    assert scheduler(facts(("a",)), name="mine_of_the_test:Named", options={"plain": "1", "share": "2"}).given == ("1", 2.0)
+    with pytest.raises(ConfigurationError, match=r"scheduler.options odd: .* annotates it as Unknown, expected int"):
+        scheduler(facts(("a",)), name="mine_of_the_test:Named", options={"odd": "1"})
     with pytest.raises(ConfigurationError, match="Broken: lacks probabilities, mask, loss_weights, wants_gradients"):
         own_class("mine_of_the_test:Broken")
