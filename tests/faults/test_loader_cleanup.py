@@ -83,7 +83,8 @@ def test_nothing_is_left_however_a_loader_ends(shards, copy, backend):
         # No more than before: what an earlier test has left may end meanwhile.
         assert eventually(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), 60), (end.__name__, held(), before)
         assert held()[1] == set()
-    assert shared_memory() <= shared
+    # Another test on this machine may have some for a moment.
+    assert eventually(lambda: shared_memory() <= shared, 60), shared_memory() - shared
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -44,7 +44,7 @@ def ended(launcher: subprocess.Popen[str], name: str, shared: set[str]) -> tuple
     try:
         code, _, err = finish(launcher, timeout=60)
         assert eventually(lambda: not marked(name), 60 - (time.monotonic() - since)), marked(name).keys()
-        assert shared_memory() <= shared
+        assert eventually(lambda: shared_memory() <= shared, 60), shared_memory() - shared
     finally:
         end_all(name)
     return code, err
