@@ -10,7 +10,7 @@ from engine.config import AugmentConfig, PipelineConfig
 from engine.pipeline.batch import Batch
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from engine.pipeline.order import Order
 from engine.pipeline.selection import shard_sizes
 from shards.dataset import ShardDataset
@@ -39,7 +39,7 @@ def open_loader(folder: Path, split: str = "train", *, rank=0, world_size=1, **o
             order_of(dataset, split, **order),
             columns,
             PipelineConfig(**({"image_size": 64} | threads | options)),
-            Rank(index=rank, world_size=world_size, device=torch.device(device)),
+            Place(rank=rank, world_size=world_size, device=torch.device(device)),
             augment=AugmentConfig(**augment),
             channels_last=channels_last,
         )

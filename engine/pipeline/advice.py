@@ -41,8 +41,8 @@ class Advice:
             return
         for ahead in range(self._next, number + ADVISE_STEPS + 1):
             epoch, step = divmod(ahead, self._plan.order.steps_per_epoch)
-            rank = self._plan.rank
-            self._source.advise(self._plan.order.rank_slice(epoch, step, rank.index, rank.world_size).ids)
+            place = self._plan.place
+            self._source.advise(self._plan.order.rank_slice(epoch, step, place.rank, place.world_size).ids)
         self._next = number + ADVISE_STEPS + 1
 
     def _give_shards(self, number: int) -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from engine.config import DEFAULT_HW_DECODER_LOAD, SMALLEST_SIDE, AugmentConfig, PipelineConfig
 from engine.pipeline.dali_stream import DaliStream
 from engine.pipeline.loader import Loader, OpenStream
-from engine.pipeline.loading_plan import LoadingPlan, Rank
+from engine.pipeline.loading_plan import LoadingPlan, Place
 from engine.pipeline.order import Order
 from engine.pipeline.synthetic_stream import SyntheticStream
 from engine.pipeline.torch_stream import TorchStream
@@ -23,7 +23,7 @@ def build_plan(
     order: Order,
     columns: NDArray[np.int64],
     config: PipelineConfig,
-    rank: Rank,
+    place: Place,
     *,
     augment: AugmentConfig = _UNVARIED,
     channels_last: bool = False,
@@ -35,18 +35,18 @@ def build_plan(
         order: The global batches.
         columns: [T] label columns of the tasks.
         config: Pipeline settings.
-        rank: Share and device.
+        place: Rank and device.
         augment: How images are varied; by default not at all.
         channels_last: Memory format of the images.
 
     Raises:
         ConfigurationError: `pipeline.image_size none` with images of different sizes, or too small ones; a setting for a GPU without one.
     """
-    _check_device(config, rank)
+    _check_device(config, place)
     if config.size() is None:
         _check_sizes(dataset, order)
     return LoadingPlan(
-        dataset=dataset, order=order, columns=columns, config=config, rank=rank, augment=augment, channels_last=channels_last
+        dataset=dataset, order=order, columns=columns, config=config, place=place, augment=augment, channels_last=channels_last
     )
 
 
@@ -55,13 +55,13 @@ def build_loader(plan: LoadingPlan) -> Loader:
     return Loader(plan, _BACKENDS[plan.config.backend])
 
 
-def _check_device(config: PipelineConfig, rank: Rank) -> None:
-    if rank.device.type == "cuda":
+def _check_device(config: PipelineConfig, place: Place) -> None:
+    if place.device.type == "cuda":
         return
     if config.decoder == "gpu":
-        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {rank.device}; use auto or cpu")
+        raise ConfigurationError(f"pipeline.decoder gpu has no effect: the run is on {place.device}; use auto or cpu")
     if config.hw_decoder_load != DEFAULT_HW_DECODER_LOAD:
-        raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {rank.device}; leave it out")
+        raise ConfigurationError(f"pipeline.hw_decoder_load has no effect: the run is on {place.device}; leave it out")
 
 
 def _check_sizes(dataset: ShardDataset, order: Order) -> None:

@@ -141,7 +141,7 @@ class DaliStream:
 
 def graph_options(plan: LoadingPlan) -> GraphOptions:
     """Return what the graph has to do for a plan."""
-    device, config = plan.rank.device, plan.config
+    device, config = plan.place.device, plan.config
     device_id = None if device.type == "cpu" else device.index or 0
     return GraphOptions(
         batch_size=plan.num_images(),

@@ -27,7 +27,7 @@ def fingerprint(plan: LoadingPlan) -> dict[str, str]:
         "pipeline.image_size": config.size() or "none",
         "pipeline.dtype": config.dtype,
         # Their decoders, and on a GPU the rest of the pipeline, differ by rounding.
-        "device": plan.rank.device.type,
+        "device": plan.place.device.type,
         "pipeline.decoder": "gpu" if plan.decodes_on_gpu() else "cpu",
         "pipeline.hw_decoder_load": config.hw_decoder_load if plan.decodes_on_gpu() else None,
         **{f"augment.{name}": getattr(augment, name) for name in augment.__slots__},

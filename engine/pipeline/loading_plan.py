@@ -15,10 +15,10 @@ from shards.dataset import ShardDataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rank:
+class Place:
     """One of the processes that train together: its share of each global batch, and the device its batches are wanted on."""
 
-    index: int
+    rank: int
     """0 to world_size - 1."""
     world_size: int
     """Number of ranks that share each global batch."""
@@ -54,7 +54,7 @@ class LoadingPlan:
     """[T] label columns of the tasks."""
     config: PipelineConfig
     """Pipeline settings."""
-    rank: Rank
+    place: Place
     """Rank and device."""
     augment: AugmentConfig
     """How images are varied; the default leaves them alone."""
@@ -65,7 +65,7 @@ class LoadingPlan:
         """Return this rank's part of a batch, counted from the first of epoch 0."""
         epoch, step = divmod(number, self.order.steps_per_epoch)
         ids = self.order.batch(epoch, step)
-        own = self.order.slice_of(ids, self.rank.index, self.rank.world_size)
+        own = self.order.slice_of(ids, self.place.rank, self.place.world_size)
         labels = self.labels(own.ids)
         labels[own.num_valid :] = NOT_LABELLED
         rows = self.dataset.index[own.ids]
@@ -81,7 +81,7 @@ class LoadingPlan:
     def augmentation(self) -> Augmentation:
         """Return what draws the variations of this rank's images."""
         return Augmentation(
-            self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.rank.index, world_size=self.rank.world_size
+            self.augment, seed=self.order.seed, batch_size=self.order.batch_size, rank=self.place.rank, world_size=self.place.world_size
         )
 
     def batch(self, part: Share, images: torch.Tensor, bad: list[int]) -> Batch:
@@ -95,11 +95,11 @@ class LoadingPlan:
         part.labels[bad] = NOT_LABELLED
         return Batch(
             images=images,
-            labels=send(part.labels, self.rank.device),
+            labels=send(part.labels, self.place.device),
             ids=torch.from_numpy(part.ids),
             num_valid=part.num_valid,
             num_skipped=len(bad),
-            num_labelled=send(part.num_labelled, self.rank.device),
+            num_labelled=send(part.num_labelled, self.place.device),
             has_labels=part.num_labelled > 0,
         )
 
@@ -110,7 +110,7 @@ class LoadingPlan:
 
     def num_images(self) -> int:
         """Return the number of images in one rank's batch."""
-        return self.order.batch_size // self.rank.world_size
+        return self.order.batch_size // self.place.world_size
 
     def dtype(self) -> torch.dtype:
         """Return the type of the pixels."""
@@ -118,7 +118,7 @@ class LoadingPlan:
 
     def decodes_on_gpu(self) -> bool:
         """Return whether DALI decodes with the GPU."""
-        return self.config.backend == "dali" and self.rank.device.type == "cuda" and self.config.decoder != "cpu"
+        return self.config.backend == "dali" and self.place.device.type == "cuda" and self.config.decoder != "cpu"
 
     def labels(self, ids: NDArray[np.int64]) -> NDArray[np.int8]:
         """Return [n, T]: the tasks' labels of samples."""

@@ -94,7 +94,7 @@ class TorchStream:
             raise made
         for place, reason in made.bad.items():
             self._bad_samples.add(int(made.part.ids[place]), reason)
-        images, device = made.images, self._plan.rank.device
+        images, device = made.images, self._plan.place.device
         if device.type != "cpu":
             images = images.pin_memory().to(device, non_blocking=True)
         memory_format = torch.channels_last if self._plan.channels_last else torch.contiguous_format

@@ -34,7 +34,7 @@ from engine.model.trunk import StagedTrunk
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.fingerprint import fingerprint
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import LoadingPlan, Rank
+from engine.pipeline.loading_plan import LoadingPlan, Place
 from engine.pipeline.order import Order
 from engine.pipeline.selection import shard_sizes
 from engine.run.facts import identity, identity_without_model
@@ -208,7 +208,7 @@ def _plan(config: Config, accelerator: Accelerator, data: Data, split: str) -> L
         build_order(config, data, split),
         data.tasks.columns,
         config.pipeline,
-        Rank(index=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device),
+        Place(rank=accelerator.process_index, world_size=accelerator.num_processes, device=accelerator.device),
         augment=config.augment if split == "train" else AugmentConfig(),
         channels_last=config.model.channels_last,
     )

@@ -12,7 +12,7 @@ from engine.config import PipelineConfig, SchedulerConfig
 from engine.dst.build import build_scheduler
 from engine.dst.scheduler import RunFacts
 from engine.pipeline.build import build_loader, build_plan
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from engine.pipeline.order import Order
 from shards.dataset import ShardDataset
 
@@ -45,7 +45,7 @@ def test_three_ways_to_read_a_data_set(shards, celeba, capsys):
 
 def test_a_loader_by_itself(shards):
     (example,) = examples_of("loader.md")
-    names = {"folder": str(shards), "Path": Path, "np": np, "torch": torch, "ShardDataset": ShardDataset, "Order": Order, "Rank": Rank}
+    names = {"folder": str(shards), "Path": Path, "np": np, "torch": torch, "ShardDataset": ShardDataset, "Order": Order, "Place": Place}
     names |= {"build_loader": build_loader, "build_plan": build_plan, "PipelineConfig": PipelineConfig}
     exec(compile(example, "docs/loader.md", "exec"), names)  # noqa: S102
     assert names["batch"].images.shape == (8, 3, 64, 64)

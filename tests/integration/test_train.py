@@ -18,7 +18,7 @@ from engine.loop.state import Position
 from engine.model.multitask import build_trunk
 from engine.model.standardise import Standardise
 from engine.pipeline.build import build_loader, build_plan
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from engine.pipeline.order import Order
 from engine.run.run import run
 from shards.dataset import ShardDataset
@@ -252,7 +252,7 @@ def test_scales_are_those_of_the_training_split_and_are_resumed(shards, tmp_path
     config = parse(flags(shards, tmp_path / "none", **options))
     trunk, dataset = build_trunk(config.model, ("Young",), 0).eval(), ShardDataset(shards)
     order = Order(ids=dataset.split_range("train"), batch_size=len(dataset.split_range("train")))
-    plan = build_plan(dataset, order, np.array([0]), config.pipeline, Rank(index=0, world_size=1, device=torch.device("cpu")))
+    plan = build_plan(dataset, order, np.array([0]), config.pipeline, Place(rank=0, world_size=1, device=torch.device("cpu")))
     with build_loader(plan) as loader, torch.no_grad():
         seen = trunk(next(loader).images)["pool3"].double()
     deviation = seen.std(0, correction=0)

@@ -12,7 +12,7 @@ from engine.loop.features.store import BLOCK, BadSample
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from engine.pipeline.order import Order
 from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError
@@ -25,17 +25,17 @@ class Images:
     class counts, split by split, what training will meet.
     """
 
-    def __init__(self, config: Config, data: Data, rank: Rank) -> None:
+    def __init__(self, config: Config, data: Data, place: Place) -> None:
         """Begin with no damaged image.
 
         Args:
             config: Pipeline and memory format.
             data: The data set and the used samples.
-            rank: Device of the images. Each process loads for itself: rank 0 of 1.
+            place: Device of the images. Each process loads for itself: rank 0 of 1.
         """
         self._config = config
         self._data = data
-        self._rank = rank
+        self._place = place
         self._pipeline = dataclasses.replace(config.pipeline, on_bad_sample="skip", max_bad_samples=len(data.dataset))
         budget = config.pipeline.bad_sample_budget()
         self._splits = [(ids, BadSamples(data.dataset, budget=budget)) for ids in data.ids.values()]
@@ -49,7 +49,7 @@ class Images:
         order, columns = Order(ids=ids, batch_size=batch_size), self._data.tasks.columns
         channels_last = self._config.model.channels_last
         try:
-            plan = build_plan(self._data.dataset, order, columns, self._pipeline, self._rank, channels_last=channels_last)
+            plan = build_plan(self._data.dataset, order, columns, self._pipeline, self._place, channels_last=channels_last)
         except ConfigurationError as error:
             # An image that the run leaves out, maybe.
             raise ConfigurationError(f"{error} (features are computed of all images of a block of {BLOCK}, used or not)") from error

@@ -14,7 +14,7 @@ from engine.loop.features.key import feature_dtype, feature_key, key_digest, pas
 from engine.loop.features.store import FeatureStore
 from engine.loop.features.table import FeatureTable, resident
 from engine.model.trunk import StagedTrunk
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from shards.errors import ConfigurationError
 
 
@@ -78,7 +78,7 @@ def open_features(
     wanting = torch.tensor(float(is_wanting(stores, blocks, data.dataset)), device=accelerator.device)
     if accelerator.reduce(wanting).item():
         # Each rank loads its own blocks and needs nobody else for it.
-        images = Images(config, data, Rank(index=0, world_size=1, device=accelerator.device))
+        images = Images(config, data, Place(rank=0, world_size=1, device=accelerator.device))
         compute = FeaturePass(trunk, stores, images, accelerator, size=pass_size(config, data.dataset))
         fill(stores, blocks, data.dataset, accelerator, compute, progress)
     for entry in stores:

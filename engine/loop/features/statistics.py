@@ -17,7 +17,7 @@ from engine.loop.features.table import FeatureTable
 from engine.model.multitask import MultitaskModel
 from engine.model.standardise import NUM_SAMPLES, Standardise
 from engine.model.trunk import StagedTrunk
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from shards.errors import DataError
 
 Rows = Mapping[str, NDArray[np.float64]]
@@ -65,7 +65,7 @@ def _stored(table: FeatureTable, ids: NDArray[np.int64]) -> Rows:
 
 @torch.no_grad()
 def _computed(config: Config, accelerator: Accelerator, data: Data, trunk: StagedTrunk, ids: NDArray[np.int64]) -> Rows:
-    images = Images(config, data, Rank(index=0, world_size=1, device=accelerator.device))
+    images = Images(config, data, Place(rank=0, world_size=1, device=accelerator.device))
     trunk.to(accelerator.device).eval()
     parts = dict[str, list[NDArray[np.float64]]]()
     with images.loader(ids, pass_size(config, data.dataset)) as loader:

@@ -79,7 +79,7 @@ class FeatureStream:
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = epoch, self._prepare(epoch)
         known, size, length = self._epoch[1], plan.order.batch_size, plan.num_images()
-        first = step * size + plan.rank.index * length
+        first = step * size + plan.place.rank * length
         own = slice(first, first + length)
         num_valid = min(max(min(len(plan.order.ids), (step + 1) * size) - first, 0), length)
         batch = FeatureBatch(
@@ -113,8 +113,8 @@ class FeatureStream:
         return _Epoch(
             ids=torch.from_numpy(ids),
             rows=send(self._table.rows_of(ids), self._places),
-            labels=send(labels, plan.rank.device),
-            num_labelled=send(num_labelled, plan.rank.device),
+            labels=send(labels, plan.place.device),
+            num_labelled=send(num_labelled, plan.place.device),
             has_labels=num_labelled > 0,
             skipped=skipped,
         )

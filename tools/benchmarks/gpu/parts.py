@@ -11,7 +11,7 @@ from engine.model.multitask import build_trunk
 from engine.model.trunk import StagedTrunk
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from engine.pipeline.order import Order
 from shards.dataset import ShardDataset
 from tools.benchmarks.gpu.work import Work
@@ -21,7 +21,7 @@ def training_loader(work: Work, pipeline: PipelineConfig, *, batch_size: int, ra
     """Return a loader of the training split, as training has it: shuffled, channels-last, on the device."""
     dataset = ShardDataset(Path(work.shards))
     order = Order(ids=dataset.split_range("train"), batch_size=batch_size, shuffle="global", drop_last=True)
-    place = Rank(index=rank, world_size=world_size, device=torch.device("cuda", 0) if work.device == "cuda" else torch.device("cpu"))
+    place = Place(rank=rank, world_size=world_size, device=torch.device("cuda", 0) if work.device == "cuda" else torch.device("cpu"))
     return build_loader(build_plan(dataset, order, np.arange(len(DEFAULT_TASKS)), pipeline, place, channels_last=True))
 
 

@@ -15,7 +15,7 @@ from engine.loop.features.key import pass_size
 from engine.loop.features.opening import feature_stores
 from engine.model.multitask import build_trunk
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from shards.errors import DataError
 from tests.unit.loop.features.conftest import TASKS
 
@@ -32,7 +32,7 @@ def run(configure, data):
         trunk = build_trunk(config.model, TASKS, 0)
         stores = feature_stores(config, data, trunk, CPU)
         accelerator = Accelerator(cpu=True, mixed_precision=config.train.precision)
-        images = Images(config, data, Rank(index=0, world_size=1, device=CPU))
+        images = Images(config, data, Place(rank=0, world_size=1, device=CPU))
         FeaturePass(trunk, stores, images, accelerator, size=pass_size(config, data.dataset))(blocks, lambda: None)
         return trunk, stores, images
 
@@ -107,7 +107,7 @@ def test_it_looks_up_before_each_forward_pass_and_what_it_sees_ends_it(configure
     config = configure(train={"micro_batch_size": 16})
     trunk = build_trunk(config.model, TASKS, 0)
     stores = feature_stores(config, data, trunk, CPU)
-    images = Images(config, data, Rank(index=0, world_size=1, device=CPU))
+    images = Images(config, data, Place(rank=0, world_size=1, device=CPU))
 
     def look():
         if len(loaded) == 3:
@@ -124,7 +124,7 @@ def test_what_is_not_finite_is_refused_with_the_images_key(configure, data, monk
     config = configure(features={"dtype": dtype})
     trunk = build_trunk(config.model, TASKS, 0)
     stores = feature_stores(config, data, trunk, CPU)
-    images = Images(config, data, Rank(index=0, world_size=1, device=CPU))
+    images = Images(config, data, Place(rank=0, world_size=1, device=CPU))
     forward = type(trunk).forward
 
     def bright(self, pixels):
@@ -145,7 +145,7 @@ def test_images_come_unvaried_whatever_training_does_to_them(configure, data, mo
     build = images_module.build_plan
     monkeypatch.setattr(images_module, "build_plan", lambda *args, **options: plans.append(build(*args, **options)) or plans[-1])
     config = configure(augment=AugmentConfig(mirror=True), features={"mirrored": True}, pipeline={"drop_last": True})
-    Images(config, data, Rank(index=0, world_size=1, device=CPU)).loader(np.arange(5, 50), 16)
+    Images(config, data, Place(rank=0, world_size=1, device=CPU)).loader(np.arange(5, 50), 16)
     (plan,) = plans
     assert plan.augment == AugmentConfig()
     assert (plan.order.shuffle, plan.order.drop_last, plan.order.epoch(0).tolist()) == ("none", False, list(range(5, 50)))

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from engine.loop.features.images import Images, shard_state
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 
-PLACE = Rank(index=0, world_size=1, device=torch.device("cpu"))
+PLACE = Place(rank=0, world_size=1, device=torch.device("cpu"))
 # 52 training samples, then 13 of val and 15 of test.
 TRAIN, VAL = 3, 55
 REASON = "is damaged"

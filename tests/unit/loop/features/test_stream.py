@@ -16,7 +16,7 @@ from engine.loop.features.table import FeatureTable
 from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import LoadingPlan, Rank
+from engine.pipeline.loading_plan import LoadingPlan, Place
 from shards.dataset import ShardDataset
 from shards.errors import DataError
 from tests.faults.conftest import damage
@@ -38,7 +38,7 @@ def dataset(shards):
 
 
 def plan_of(dataset, split="train", *, rank=0, world_size=1, augment=None, pipeline=None, **order) -> LoadingPlan:
-    place = Rank(index=rank, world_size=world_size, device=torch.device("cpu"))
+    place = Place(rank=rank, world_size=world_size, device=torch.device("cpu"))
     config = PipelineConfig(**({"image_size": 32, "threads": 1} | (pipeline or {})))
     return build_plan(dataset, order_of(dataset, split, **order), COLUMNS, config, place, augment=AugmentConfig(**(augment or {})))
 

@@ -10,7 +10,7 @@ import torch
 from engine.config import PipelineConfig
 from engine.pipeline.build import build_loader, build_plan
 from engine.pipeline.loader import Loader
-from engine.pipeline.loading_plan import Rank
+from engine.pipeline.loading_plan import Place
 from engine.pipeline.order import Order
 from engine.pipeline.source import ByteSource
 from shards.dataset import ShardDataset
@@ -30,7 +30,7 @@ def new_loader(dataset: ShardDataset, work: Work, *, channels_last: bool = False
             training_order(dataset, work),
             np.arange(dataset.labels.shape[1]),
             PipelineConfig(image_size=work.image_size, threads=work.threads, check_crc=True),
-            Rank(index=0, world_size=1, device=torch.device("cpu")),
+            Place(rank=0, world_size=1, device=torch.device("cpu")),
             channels_last=channels_last,
         )
     )
