@@ -6,7 +6,9 @@ import math
 import multiprocessing
 import os
 import resource
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,8 @@ _OUT_OF_FILES = (
     "the run has too many files open for pipeline.backend torch, which needs one for each batch "
     f"(ulimit -n: {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}); raise it, or use pipeline.backend dali"
 )
+_PATIENCE = 1.0
+"""Seconds in which a process ends that does not hang."""
 _MIDDLE = 128.0
 _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
 
@@ -68,7 +72,7 @@ class TorchStream:
             num_workers=plan.config.threads_per_process(),
             prefetch_factor=plan.config.prefetch,
             multiprocessing_context=context,
-            worker_init_fn=_end_with_the_run,
+            worker_init_fn=prepare_to_end,
         )
         self._plan = plan
         self._bad_samples = bad_samples
@@ -101,17 +105,29 @@ class TorchStream:
         return self._plan.batch(made.part, images.to(memory_format=memory_format), list(made.bad))
 
     def close(self) -> None:
-        """End the processes. By force: one that hangs would be waited for, and none of them has anything to finish."""
-        for process in self._processes:
-            process.kill()
-        self._made = None
+        """End the processes: one that hangs by force, a second later."""
+        try:
+            for process in self._processes:
+                process.terminate()
+            end = time.monotonic() + _PATIENCE
+            for process in self._processes:
+                process.join(max(end - time.monotonic(), 0))
+        finally:
+            for process in self._processes:
+                process.kill()
+            self._made = None
 
 
-def _end_with_the_run(_: int) -> None:
-    """End this process when the one that it loads for is killed: torch watches the fork server instead, which outlives it."""
+def prepare_to_end(_: int) -> None:
+    """Have this process end when it is asked to, and when the run is killed: torch watches the fork server, which outlives the run.
+
+    It ends from a thread of Python, which runs between two steps of the others. The system's own way would end it anywhere, also where
+    torch has made shared memory and not yet removed its name: the memory would stay taken until the machine is started again.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     run = multiprocessing.parent_process()
-    if run is not None:
-        threading.Thread(target=lambda: (run.join(), os._exit(1)), daemon=True).start()
+    for wait in (lambda: signal.sigwait({signal.SIGTERM}), *([run.join] if run else [])):
+        threading.Thread(target=lambda wait=wait: (wait(), os._exit(1)), daemon=True).start()
 
 
 class _Batches(Dataset[_Made | DropstreamError]):

@@ -1,16 +1,20 @@
 """F-07 in one process: whatever ends a loader, no thread, no process, no open shard and no shared memory is left, and it can go on."""
 
 import gc
+import multiprocessing
 import os
 import random
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.pipeline.loader import Loader
+from engine.pipeline.torch_stream import prepare_to_end
 from shards.errors import DataError
 from tests.faults.conftest import damage, end_all, eventually, mark, marked, shared_memory
 from tests.loading import batches, open_loader, same
@@ -145,6 +149,25 @@ def press(seconds: float, stopped: threading.Event) -> None:
 def test_a_loader_that_was_interrupted_goes_on_or_ends_without_a_trace(shards, nursery):
     program = f"from tests.faults.test_loader_cleanup import interrupted; interrupted({str(shards)!r}, 16)"
     assert nursery.start([], program).finish() == (0, "end\n", "")
+
+
+def sharing_for_ever() -> None:
+    prepare_to_end(0)
+    while True:
+        torch.empty(2**16).share_memory_()
+
+
+def test_a_process_that_is_asked_to_end_leaves_no_shared_memory():
+    # Ended by the system, one in ten leaves some.
+    context, chance = multiprocessing.get_context("forkserver"), random.Random(7)
+    context.set_forkserver_preload([__name__])
+    for _ in range(30):
+        process = context.Process(target=sharing_for_ever)
+        process.start()
+        time.sleep(chance.uniform(0.03, 0.06))
+        process.terminate()
+        process.join()
+        assert not list(Path("/dev/shm").glob(f"torch_{process.pid}_*"))  # noqa: S108 (where torch puts it)
 
 
 def loading_for_ever(folder: str) -> None:
