@@ -12,7 +12,7 @@ from engine.command_line import to_yaml
 from engine.compare.arguments import take_apart
 from engine.compare.comparison import Comparison, PlannedRun, plan_comparison
 from engine.compare.options import CompareOptions
-from engine.dst.draw import draw_masks
+from engine.dst.dropping import draw_masks
 from engine.journal.masks import pack
 from engine.journal.predictions import Predictions, write_predictions
 from engine.journal.records import EndRecord, EpochRecord, EvalRecord, MaskRecord, Record, RunRecord, StepRecord, to_json

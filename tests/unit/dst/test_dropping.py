@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.dst.draw import BLOCK, draw_masks
-from engine.dst.dropping import TaskDropping
+from engine.dst.dropping import BLOCK, TaskDropping, draw_masks
 from tests.unit.dst.built import facts
 
 TASKS = ("a", "b", "c")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.config import SCHEDULERS, SchedulerConfig
 from engine.dst.build import build_scheduler
 from engine.dst.scheduler import RunFacts, Scheduler
-from tests.unit.dst.test_draw import rates
+from tests.unit.dst.test_masks import rates
 
 NAMES = SCHEDULERS
 METRICS = ("depth", "count", "incompleteness", "stagnancy", "regulariser")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.loop.calibration import calibration_error
+from engine.loop.metrics import calibration_error
 from tests.unit.loop.reference import binned_error
 
 

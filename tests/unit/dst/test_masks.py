@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.chance import generator
-from engine.dst.draw import BLOCK, count_drops, draw_masks
+from engine.dst.dropping import BLOCK, count_drops, draw_masks
 
 
 def rates(probabilities: np.ndarray) -> np.ndarray:
