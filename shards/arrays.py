@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shards.annotations import SPLITS
 from shards.errors import DataError
 from shards.files import probe, sha256_of
-from shards.manifest import ARRAYS, FORMAT_VERSION, MANIFEST, WIDS, FileEntry, Manifest, ShardEntry, dump_manifest
+from shards.manifest import ARRAYS, MANIFEST, WIDS, FileEntry, Manifest, Resized, ShardEntry, dump_manifest, format_version
 from shards.storage.folder import Folder
 from shards.tar import INDEX_DTYPE
 from shards.version import tool_version
@@ -39,6 +39,8 @@ class ShardFacts:
     """The same as MD5, which `wids.json` wants."""
     index_sha256: str
     """Hash of the `.idx` file."""
+    pngs: int = 0
+    """Samples whose image is a PNG."""
 
     @property
     def split(self) -> str:
@@ -79,7 +81,15 @@ def new_arrays(out: Folder, num_samples: int, num_attributes: int, key_width: in
         yield Arrays(folder=folder, index=index, labels=labels, keys=keys)
 
 
-def publish(out: Folder, arrays: Arrays, shards: Sequence[ShardFacts], *, attributes: Sequence[str], seed: int | None) -> Manifest:
+def publish(
+    out: Folder,
+    arrays: Arrays,
+    shards: Sequence[ShardFacts],
+    *,
+    attributes: Sequence[str],
+    seed: int | None,
+    resized: Resized | None = None,
+) -> Manifest:
     """Write the arrays, `wids.json` and the manifest into the folder of the shards; the manifest last.
 
     Args:
@@ -88,6 +98,7 @@ def publish(out: Folder, arrays: Arrays, shards: Sequence[ShardFacts], *, attrib
         shards: The shards in their order.
         attributes: Names of the label columns.
         seed: Seed of the packing, None if it is not known any more.
+        resized: What was made of the images, None if they are as they were.
 
     Raises:
         DataError: A file cannot be written.
@@ -103,7 +114,7 @@ def publish(out: Folder, arrays: Arrays, shards: Sequence[ShardFacts], *, attrib
     except OSError as error:
         raise DataError(f"{out.url}/{WIDS}: cannot be written ({error.strerror})") from error
     manifest = Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=format_version(has_png=any(shard.pngs for shard in shards), resized=resized),
         attributes=tuple(attributes),
         seed=seed,
         tool_version=tool_version(),
@@ -119,6 +130,7 @@ def publish(out: Folder, arrays: Arrays, shards: Sequence[ShardFacts], *, attrib
             )
             for shard in shards
         ),
+        resized=resized,
         files={file: _publish_file(out, arrays.folder / file) for file in (*ARRAYS, WIDS)},
     )
     out.settle()

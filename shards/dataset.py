@@ -84,7 +84,7 @@ class ShardDataset:
             if array.shape != wanted[name]:
                 raise DataError(f"{self.folder / name}: has shape {array.shape}, the manifest says {wanted[name]}; pack the data set again")
         if self.index.dtype != INDEX_DTYPE:
-            raise DataError(f"{self.folder / 'index.npy'}: has other columns than format version 1; pack the data set again")
+            raise DataError(f"{self.folder / 'index.npy'}: has other columns than this format; pack the data set again")
 
     def _check_probes(self) -> None:
         """Tell arrays of another packing from the manifest's own: they may have the same shape."""

@@ -14,7 +14,8 @@ from shards.errors import DataError
 MANIFEST = "manifest.json"
 ARRAYS = ("index.npy", "labels.npy", "keys.npy")
 WIDS = "wids.json"
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
+"""Those that are read. The second came with PNGs and resized images; a set without either is written in the first, as before."""
 _CHECKSUM = "checksum"
 """The last field of the file: SHA-256 of the others, so that an edit by hand (attributes in another order, say) is seen."""
 
@@ -50,6 +51,18 @@ class FileEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Resized:
+    """How the packing made smaller JPEGs of the images."""
+
+    side: int
+    """Pixels of the shorter side, unless the image was smaller."""
+    quality: int
+    """Of the JPEGs, 1 to 100."""
+    encoder: str
+    """Library and version: another one may give other bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
     """The whole data set."""
 
@@ -67,6 +80,8 @@ class Manifest:
     """The shards; a shard's number in `index.npy` is its position here."""
     files: dict[str, FileEntry]
     """`index.npy`, `labels.npy`, `keys.npy` and `wids.json`."""
+    resized: Resized | None = None
+    """What was made of the images; None if they are the source's own bytes, or if nobody knows any more."""
 
     def num_samples(self, split: str) -> int:
         """Return the number of samples of a split."""
@@ -79,9 +94,14 @@ class Manifest:
         return sizes | {name: file.bytes for name, file in self.files.items()}
 
 
+def format_version(*, has_png: bool, resized: Resized | None) -> int:
+    """Return the version of the format that a data set needs."""
+    return 2 if has_png or resized is not None else 1
+
+
 def dump_manifest(manifest: Manifest) -> str:
     """Return the manifest as JSON text."""
-    fields = dataclasses.asdict(manifest)
+    fields = {name: value for name, value in dataclasses.asdict(manifest).items() if name != "resized" or value is not None}
     return json.dumps(fields | {_CHECKSUM: _checksum(fields)}, indent=1) + "\n"
 
 
@@ -118,8 +138,10 @@ def parse_manifest(text: str, *, name: str) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: is not JSON ({error}); restore it, or run tools/check_shards --rebuild-index") from error
     version = fields.get("format_version") if isinstance(fields, dict) else None
-    if version != FORMAT_VERSION:
-        raise DataError(f"{name}: has format version {version!r}, this program reads {FORMAT_VERSION}; pack the data set again")
+    # Of another type, True for example, it may be equal all the same.
+    if type(version) is not int or version not in FORMAT_VERSIONS:
+        versions = " and ".join(map(str, FORMAT_VERSIONS))
+        raise DataError(f"{name}: has format version {version!r}, this program reads {versions}; pack the data set again")
     checksum = fields.pop(_CHECKSUM, None)
     if checksum != _checksum(fields):
         raise DataError(f"{name}: was edited or damaged (its checksum is wrong); restore it, or run tools/check_shards --rebuild-index")
@@ -128,7 +150,8 @@ def parse_manifest(text: str, *, name: str) -> Manifest:
         files = {file: FileEntry(**entry) for file, entry in fields["files"].items()}
         # A text, too, would make a tuple.
         names = tuple(fields["attributes"]) if isinstance(fields["attributes"], list) else ()
-        known: dict[str, Any] = {**fields, "attributes": names, "shards": entries, "files": files}
+        resized = Resized(**fields["resized"]) if "resized" in fields else None
+        known: dict[str, Any] = {**fields, "attributes": names, "shards": entries, "files": files, "resized": resized}
         manifest = Manifest(**known)
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{name}: lacks or misnames a field ({error}); pack the data set again") from error
@@ -154,6 +177,8 @@ def _defects(manifest: Manifest) -> Iterator[str]:
         yield f"names the files {', '.join(map(repr, manifest.files))}, expected {', '.join((*ARRAYS, WIDS))}"
     for name in [name for name, file in manifest.files.items() if not _are_counts(file.bytes)]:
         yield f"gives no size of {name!r}"
+    if manifest.resized and (manifest.format_version < 2 or not _are_counts(manifest.resized.side, manifest.resized.quality)):
+        yield "says of its images what cannot be"
     names = manifest.attributes
     if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
         yield "its attributes are not a list of different names"

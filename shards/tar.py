@@ -1,4 +1,4 @@
-"""The bytes of a shard: a USTAR file of adjacent `KEY.jpg` and `KEY.npy` members, byte-equal for equal samples, and DALI's index of it.
+"""The bytes of a shard, equal for equal samples: a USTAR file of adjacent `KEY.jpg` (or `KEY.png`) and `KEY.npy`, and DALI's index of it.
 
 The tar is the one that webdataset's `TarWriter` writes for the same samples, byte for byte, in a sixth of the time: a header differs from
 the next in name, size and checksum only, so the rest is made once.
@@ -15,6 +15,8 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shards.image.header import ImageHeader, Suffix
 
 BLOCK = 512
 """Tar's unit: a header is one block, data is padded to whole blocks."""
@@ -71,9 +73,9 @@ def padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def dali_line(key: str, image_at: int, image_size: int, labels_at: int, labels_size: int) -> str:
+def dali_line(key: str, suffix: Suffix, image_at: int, image_size: int, labels_at: int, labels_size: int) -> str:
     """Return a sample's line in DALI's index of version 1.2; the offsets are those of the data."""
-    return f"jpg {image_at} {image_size} {key}.jpg npy {labels_at} {labels_size} {key}.npy\n"
+    return f"{suffix} {image_at} {image_size} {key}.{suffix} npy {labels_at} {labels_size} {key}.npy\n"
 
 
 def dali_index(lines: Sequence[str]) -> bytes:
@@ -87,6 +89,7 @@ class ShardFile:
     def __init__(self, file: IO[bytes]) -> None:
         """Begin at the start of a file opened for writing."""
         self.size = 0
+        self.pngs = 0
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False)
         self._file = file
@@ -95,27 +98,28 @@ class ShardFile:
         self._rows = bytearray()
         self._index_lines: list[str] = []
 
-    def add(self, key: str, image: bytes, labels: bytes, size: tuple[int, int]) -> None:
+    def add(self, key: str, image: bytes, labels: bytes, header: ImageHeader) -> None:
         """Append a sample.
 
         Args:
             key: Name of both members, without a suffix.
-            image: The JPEG file's bytes.
+            image: The image file's bytes.
             labels: What `label_bytes` returned.
-            size: Width and height of the upright picture, in pixels.
+            header: What the image says of itself.
         """
         image_at = self.size + BLOCK
         labels_at = image_at + padded(len(image)) + BLOCK
         self._write(
-            member_header(f"{key}.jpg".encode("ascii"), len(image)),
+            member_header(f"{key}.{header.suffix}".encode("ascii"), len(image)),
             image,
             bytes(-len(image) % BLOCK),
             member_header(f"{key}.npy".encode("ascii"), len(labels)),
             labels,
             bytes(-len(labels) % BLOCK),
         )
-        self._rows += _ROW.pack(0, image_at, len(image), zlib.crc32(image), *size, 0)
-        self._index_lines.append(dali_line(key, image_at, len(image), labels_at, len(labels)))
+        self._rows += _ROW.pack(0, image_at, len(image), zlib.crc32(image), header.width, header.height, 0)
+        self.pngs += header.suffix == "png"
+        self._index_lines.append(dali_line(key, header.suffix, image_at, len(image), labels_at, len(labels)))
 
     def finish(self) -> None:
         """Write the end of the tar."""

@@ -9,7 +9,8 @@ from nvidia.dali.tensors import TensorCPU, TensorListCPU
 from nvidia.dali.types import BatchInfo
 
 from engine.pipeline.graph import Graph, GraphInput, GraphOptions
-from shards.jpeg import BadImageError, check_jpeg
+from shards.image.check import check_image
+from shards.image.header import BadImageError
 
 
 def find_failures(images: Sequence[NDArray[np.uint8]], options: GraphOptions) -> Iterator[tuple[int, str]]:
@@ -51,7 +52,7 @@ def in_one_line(error: Exception) -> str:
 
 def _reason(image: NDArray[np.uint8], error: RuntimeError) -> str:
     try:
-        check_jpeg(image.tobytes(), decode=True)
+        check_image(image.tobytes(), decode=True)
     except BadImageError as reason:
         return f"cannot be decoded: {reason}"
     return f"cannot be decoded ({in_one_line(error)})"

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.io import ImageReadMode, decode_jpeg, decode_png
 from torchvision.transforms.v2.functional import horizontal_flip, resize
 
 from engine.pipeline.augmentation import Colours, Variation
@@ -27,6 +28,9 @@ from engine.pipeline.imagenet import MEAN, STD
 from engine.pipeline.loading_plan import LoadingPlan, Share
 from engine.pipeline.source import ByteSource
 from shards.errors import DataError, DropstreamError
+from shards.image.check import check_image
+from shards.image.header import BadImageError
+from shards.image.jpeg import JPEG
 
 _UNLIMITED = 2**62
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where torch puts it)
@@ -154,15 +158,30 @@ class _Batches(Dataset[_Made | DropstreamError]):
         for place, (sample_id, data) in enumerate(zip(part.ids.tolist(), encoded.images, strict=True)):
             try:
                 if place not in encoded.bad:
-                    pixels = decode_jpeg(torch.from_numpy(np.array(data)), ImageReadMode.RGB, apply_exif_orientation=True)
+                    pixels = _decoded(np.array(data))
                     batch[place] = _normalised(_varied(pixels, part.variation, place, self._plan.config.size()))  # pyrefly: ignore[bad-argument-type]
                     continue
+            except BadImageError as error:
+                self._bad.add(sample_id, f"cannot be decoded: {error}", error)
             except RuntimeError as error:
                 self._bad.add(sample_id, f"cannot be decoded ({str(error).splitlines()[0]})", error)
             batch[place] = _normalised(torch.zeros(3, 1, 1))
         valid = part.ids[: part.num_valid].tolist()
         bad = {place: self._bad.reasons[sample_id] for place, sample_id in enumerate(valid) if sample_id in self._bad}
         return _Made(part=part, images=batch, bad=bad)
+
+
+def _decoded(data: NDArray[np.uint8]) -> Tensor:
+    """Return an image's pixels, [3, height, width], upright.
+
+    Raises:
+        BadImageError: It is a PNG, and damaged: torchvision would end the process.
+        RuntimeError: It is a JPEG, and damaged.
+    """
+    if data[: len(JPEG)].tobytes() == JPEG:
+        return decode_jpeg(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)  # pyrefly: ignore[bad-return]
+    check_image(data.tobytes(), decode=True)
+    return decode_png(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)
 
 
 def _shared(batch: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from shards.check.problems import MAX_SHOWN
 from shards.check.tar_samples import Sample, pair
 from shards.check.tar_walk import Defect, Member, Tar, walk
 from shards.errors import DataError
-from shards.jpeg import MAX_BYTES, BadImageError, check_jpeg, read_header
+from shards.image.check import check_image, read_header
+from shards.image.header import MAX_BYTES, BadImageError
 from shards.packing.job import Advance
 from shards.tar import INDEX_DTYPE, dali_index, dali_line, label_bytes
 
@@ -36,6 +37,8 @@ class Contents:
     """[n, A]."""
     dali_index: bytes
     """What the `.idx` file should be."""
+    num_pngs: int
+    """Samples whose image is a PNG."""
     defects: tuple[Defect, ...]
     """The first defects, some tens."""
     num_defects: int
@@ -98,6 +101,7 @@ class _Reader:
         self.rows: list[tuple[int, ...]] = []
         self._defects: list[Defect] = []
         self._num_defects = 0
+        self._num_pngs = 0
 
     def add_defect(self, defect: Defect) -> None:
         self._num_defects += 1
@@ -114,12 +118,15 @@ class _Reader:
             return Defect(labels.data_at, self._what_is_wrong_with_label(labels), key)
         data = self._tar[image.data_at : image.data_at + image.size]
         try:
-            header = check_jpeg(data, decode=True) if self._decode else read_header(data)
+            header = check_image(data, decode=True) if self._decode else read_header(data)
         except BadImageError as error:
             return Defect(image.data_at, f"its image {error}", key)
+        if header.suffix != image.suffix:
+            return Defect(image.data_at, f"its image is called .{image.suffix}, but is a {header.suffix.upper()}", key)
         self._keys.append(key)
         self._labels.append(vector[len(self._label_head) :])
-        self._lines.append(dali_line(key, image.data_at, image.size, labels.data_at, labels.size))
+        self._num_pngs += header.suffix == "png"
+        self._lines.append(dali_line(key, header.suffix, image.data_at, image.size, labels.data_at, labels.size))
         self.rows.append((0, image.data_at, image.size, zlib.crc32(data), header.width, header.height, 0))
         return None
 
@@ -146,6 +153,7 @@ class _Reader:
             rows=np.array(self.rows, INDEX_DTYPE),
             labels=labels,
             dali_index=dali_index(self._lines),
+            num_pngs=self._num_pngs,
             defects=tuple(self._defects),
             num_defects=self._num_defects,
         )

@@ -83,7 +83,7 @@ def rebuild_index(folder: Path, *, attributes: str | None, key_column: str | Non
             ]
             progress.begin(len(jobs), 0 if before is None else sum(shard.samples for shard in before.shards))
             facts = _read_all(jobs, workers, progress)
-            manifest = _write(out, parts, facts, wanted, before.seed if before else None)
+            manifest = _write(out, parts, facts, wanted, before)
     _tell(folder, before, manifest)
 
 
@@ -119,6 +119,7 @@ def read_shard(job: RebuildJob, advance: Advance) -> ShardFacts:
         bytes=num_bytes,
         sha256=sha256,
         md5=md5,
+        pngs=contents.num_pngs,
         index_sha256=hashlib.sha256(contents.dali_index).hexdigest(),
     )
 
@@ -178,7 +179,7 @@ def _read_all(jobs: Sequence[RebuildJob], workers: int, progress: Progress) -> l
     return [facts[job.name] for job in jobs]
 
 
-def _write(out: Folder, parts: Path, facts: Sequence[ShardFacts], attributes: Sequence[str], seed: int | None) -> Manifest:
+def _write(out: Folder, parts: Path, facts: Sequence[ShardFacts], attributes: Sequence[str], before: Manifest | None) -> Manifest:
     num_samples = sum(shard.samples for shard in facts)
     if not num_samples:
         raise DataError(f"{out.url}: its tars hold no samples; restore them; nothing was changed")
@@ -194,7 +195,8 @@ def _write(out: Folder, parts: Path, facts: Sequence[ShardFacts], attributes: Se
         for shard in facts:
             with out.create(f"{shard.name}.idx") as file:
                 file.write((parts / f"{shard.name}.idx").read_bytes())
-        return publish(out, arrays, facts, attributes=attributes, seed=seed)
+        seed, resized = (before.seed, before.resized) if before else (None, None)
+        return publish(out, arrays, facts, attributes=attributes, seed=seed, resized=resized)
 
 
 def _refuse_twice(out: Folder, arrays: Arrays, facts: Sequence[ShardFacts]) -> None:

@@ -1,4 +1,4 @@
-"""From the members of a tar to samples: adjacent pairs of `KEY.jpg` and `KEY.npy`, each key once."""
+"""From the members of a tar to samples: adjacent pairs of `KEY.jpg` or `KEY.png` and `KEY.npy`, each key once."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class Sample(NamedTuple):
     key: str
     """Its key."""
     image: Member
-    """`KEY.jpg`."""
+    """`KEY.jpg` or `KEY.png`."""
     labels: Member
     """`KEY.npy`, right behind it."""
 
@@ -54,7 +54,7 @@ class _Pairing:
             return self._complete(Sample(member.key, image, member))
         if image:
             self._alone.append(image)
-        if member.suffix == "jpg":
+        if member.suffix != "npy":
             self._image = member
         elif not forgiven:
             self._alone.append(member)
@@ -84,8 +84,8 @@ class _Pairing:
         if key in self._at:
             return f"has an extra member beside its pair ({at})"
         suffixes = {member.suffix for member in members}
-        if len(suffixes) == 2:
+        if "npy" in suffixes and len(suffixes) > 1:
             return f"its members are out of order ({at}): its label must stand right behind its image"
         if len(members) > 1:
-            return f"has the same member twice ({at}) and no partner to it"
-        return f"has no label: {key}.npy is missing" if suffixes == {"jpg"} else f"has no image: {key}.jpg is missing"
+            return f"has several members ({at}) and no partner to them"
+        return f"has no image: {key}.jpg or {key}.png is missing" if suffixes == {"npy"} else f"has no label: {key}.npy is missing"

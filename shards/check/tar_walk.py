@@ -20,7 +20,7 @@ _MAGIC = b"ustar"
 _MAGIC_AT = 257
 _EMPTY = bytes(BLOCK)
 _CHUNK = 1 << 20
-_NAME = re.compile(rb"(" + KEY.pattern + rb")\.(jpg|npy)")
+_NAME = re.compile(rb"(" + KEY.pattern + rb")\.(jpg|png|npy)")
 _SIZE = re.compile(rb"[0-7]{11}\0")
 _TYPES = {
     b"\0": "of a tar older than USTAR",
@@ -55,7 +55,7 @@ class Member(NamedTuple):
     key: str
     """Its name without the suffix."""
     suffix: str
-    """`jpg` or `npy`."""
+    """`jpg`, `png` or `npy`."""
     header_at: int
     """Offset of its header in bytes."""
     size: int
@@ -169,4 +169,4 @@ def _what_is_wrong(block: bytes, name: bytes, num_left: int) -> str:
 def _what_is_wrong_with_name(name: bytes) -> str:
     if name.startswith((b"/", b"\\")) or b".." in re.split(rb"[/\\]", name):
         return f"the member {shown(name)} has a hostile name, which leads out of the folder"
-    return f"the extra member {shown(name)} is neither KEY.jpg nor KEY.npy"
+    return f"the extra member {shown(name)} is neither KEY.jpg, KEY.png nor KEY.npy"

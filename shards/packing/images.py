@@ -17,7 +17,9 @@ from shards.packing.names import Spelling, bare, folded, is_bare, is_hidden, ste
 from shards.storage.folder import FileInfo, Folder
 
 _CHUNK = 4096
-_SUFFIXES = (b".jpg", b".jpeg", b".JPG", b".JPEG")
+_SUFFIXES = (b".jpg", b".jpeg", b".JPG", b".JPEG", b".png", b".PNG")
+"""What is put behind a row's name, one after the other; those of PNGs only where it has no suffix: `a.jpg.png` may be a mask of `a.jpg`."""
+_JPEG, _PNG = (b".jpg", b".jpeg"), (b".png",)
 SPELLINGS: tuple[tuple[str, Spelling], ...] = (
     ("suffix", stem_of),
     ("case", folded),
@@ -37,7 +39,7 @@ class Images:
     versions: NDArray[np.uint32]
     """[N]: changes when the file may have changed."""
     surplus: NDArray[np.bytes_]
-    """JPEG files that no row means, sorted, but for hidden ones."""
+    """JPEG files that no row means, and PNG files if a row means any, sorted, but for hidden ones."""
     num_hidden: int
     """Hidden files that no row means."""
     notes: tuple[str, ...]
@@ -76,12 +78,17 @@ class Listing:
         """
         at = _find(self.names, wanted)
         by_spelling: dict[str, NDArray[np.int64]] = {}
-        missing = np.flatnonzero(at < 0)
+        missing = without_suffix = np.flatnonzero(at < 0)
         for suffix in _SUFFIXES:
             if not len(missing):
-                return at, by_spelling
-            at[missing] = _find(self.names, np.char.add(wanted[missing], suffix))
+                break
+            asked = missing
+            if suffix.lower() in _PNG:
+                asked = missing[[stem_of(name) == name for name in wanted[missing].tolist()]]
+            at[asked] = _find(self.names, np.char.add(wanted[asked], suffix))
             missing = missing[at[missing] < 0]
+        if len(twins := self._twins(wanted, without_suffix[at[without_suffix] >= 0], at)):
+            by_spelling["twin"] = twins
         for kind, spelling in SPELLINGS:
             asked = missing if spelling is not bare else missing[[is_bare(name) for name in wanted[missing].tolist()]]
             if not len(asked):
@@ -110,6 +117,11 @@ class Listing:
             if last > first:
                 return [self.names[place] for place in respelt.places[first:last].tolist()]
         return []
+
+    def _twins(self, wanted: NDArray[np.bytes_], rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of the rows that mean a JPEG beside which a PNG of the same name lies."""
+        pngs = _find(self.names, np.char.add(wanted[rows], b".png"))
+        return rows[(pngs >= 0) & (pngs != at[rows])]
 
     def _find_respelt(self, kind: str, spelling: Spelling, wanted: NDArray[np.bytes_]) -> NDArray[np.int64]:
         respelt = self._respell(kind, spelling)
@@ -164,7 +176,10 @@ def match_images(listing: Listing, wanted: NDArray[np.bytes_]) -> Images:
     used = np.zeros(len(listing.names), bool)
     used[at[found]] = True
     rest = listing.names[~used].tolist()
-    surplus = [name for name in rest if name.lower().endswith((b".jpg", b".jpeg")) and not is_hidden(name)]
+    # Beside JPEGs, PNGs are masks or plots.
+    has_png = any(name.lower().endswith(_PNG) for name in listing.names[used].tolist())
+    suffixes = (*_JPEG, *_PNG) if has_png else _JPEG
+    surplus = [name for name in rest if name.lower().endswith(suffixes) and not is_hidden(name)]
     return Images(
         files=_where(found, listing.names, at, b""),
         sizes=_where(found, listing.sizes, at, 0),
@@ -176,6 +191,9 @@ def match_images(listing: Listing, wanted: NDArray[np.bytes_]) -> Images:
 
 
 def _note(kind: str, rows: NDArray[np.int64], wanted: NDArray[np.bytes_], files: NDArray[np.bytes_]) -> str:
+    if kind == "twin":
+        many = f"{len(rows):,} rows name images" if len(rows) > 1 else "1 row names an image"
+        return f"{many} of which there are a JPEG and a PNG; the JPEG is taken: {_shown(wanted[rows[0]])} is {_shown(files[0])}"
     what = {"suffix": "with another suffix or slash", "case": "in another case or spelling", "folder": "without its folder"}[kind]
     many = f"{len(rows):,} rows name their images" if len(rows) > 1 else "1 row names its image"
     return f"{many} {what}: {_shown(wanted[rows[0]])} is {_shown(files[0])}"

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from shards.arrays import ShardFacts
 from shards.errors import DataError
 from shards.files import sha256_of
-from shards.jpeg import MAX_BYTES, BadImageError, JpegHeader, check_jpeg
+from shards.image.check import check_image
+from shards.image.header import MAX_BYTES, BadImageError, ImageHeader
 from shards.storage.folder import Folder, UnreadableFileError
 from shards.storage.opening import open_folder
 from shards.tar import ShardFile, label_bytes
@@ -114,7 +115,7 @@ def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShar
             if isinstance(checked, BadImage):
                 bad.append(checked)
             elif isinstance(image, bytes):
-                shard.add(job.keys[position].decode("ascii"), image, label_bytes(job.labels[position]), (checked.width, checked.height))
+                shard.add(job.keys[position].decode("ascii"), image, label_bytes(job.labels[position]), checked)
             advance(1, len(image), isinstance(checked, BadImage))
         shard.finish()
     rows, dali_index = shard.rows(), shard.dali_index()
@@ -123,6 +124,7 @@ def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShar
     facts = ShardFacts(
         name=job.name,
         samples=len(rows),
+        pngs=shard.pngs,
         bytes=shard.size,
         sha256=shard.sha256.hexdigest(),
         md5=shard.md5.hexdigest(),
@@ -171,11 +173,11 @@ def _read(folder: Folder, job: ShardJob, positions: list[int]) -> Iterator[tuple
             done += 1
 
 
-def _checked(job: ShardJob, position: int, image: bytes | str) -> JpegHeader | BadImage:
+def _checked(job: ShardJob, position: int, image: bytes | str) -> ImageHeader | BadImage:
     if isinstance(image, str):
         return _bad(job, position, image)
     try:
-        return check_jpeg(image, decode=job.check == "decode")
+        return check_image(image, decode=job.check == "decode")
     except BadImageError as error:
         return _bad(job, position, str(error))
 

@@ -16,7 +16,8 @@ from rich.text import Text
 from shards.annotations import SPLITS
 from shards.command import one_line
 from shards.errors import ConfigurationError, DataError, DropstreamError
-from shards.jpeg import BadImageError, check_jpeg
+from shards.image.check import check_image
+from shards.image.header import BadImageError
 from shards.packing.keys import keys_of
 from shards.packing.options import PackOptions
 from shards.packing.progress import Progress
@@ -170,7 +171,7 @@ def _look_at_images(options: PackOptions, files: NDArray[np.bytes_]) -> tuple[Co
     sizes, bad = Counter[str](), list[str]()
     for name in (name.decode("utf-8", "surrogateescape") for name in chosen.tolist()):
         try:
-            header = check_jpeg(next(folder.read_many([name])), decode=False)
+            header = check_image(next(folder.read_many([name])), decode=False)
             sizes[f"{header.width} x {header.height}"] += 1
         except (BadImageError, UnreadableFileError) as error:
             bad.append(f"{name}: {error}")

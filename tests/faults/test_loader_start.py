@@ -143,9 +143,9 @@ def edited(fields: dict) -> dict[str, str]:
     return {
         json.dumps(fields | {"attributes": swapped}): checked,
         json.dumps(fields | {"seed": 9}): checked,
-        json.dumps(fields | {"format_version": 2}): "has format version 2, this program reads 1; pack the data set again",
+        json.dumps(fields | {"format_version": 3}): "has format version 3, this program reads 1 and 2; pack the data set again",
         json.dumps(fields)[:-9]: "is not JSON (",
-        "[]": "has format version None, this program reads 1; pack the data set again",
+        "[]": "has format version None, this program reads 1 and 2; pack the data set again",
     }
 
 
@@ -158,5 +158,5 @@ def test_f18_an_edited_manifest(copy, refused, number):
 
 
 def test_f18_another_format_version_with_its_checksum_made_anew(copy, refused):
-    (copy / "manifest.json").write_text(dump_manifest(dataclasses.replace(load_manifest(copy), format_version=2)))
-    assert refused() == "manifest.json: has format version 2, this program reads 1; pack the data set again"
+    (copy / "manifest.json").write_text(dump_manifest(dataclasses.replace(load_manifest(copy), format_version=3)))
+    assert refused() == "manifest.json: has format version 3, this program reads 1 and 2; pack the data set again"

@@ -20,12 +20,12 @@ def crafted(tar: Path) -> dict[str, tuple[list[bytes], str, int]]:
     keys = [sample.key for sample in samples(tar)]
     return {
         "missing label": (parts[:3] + parts[4:], f"has no label: {keys[1]}.npy is missing", 1),
-        "missing image": (parts[:2] + parts[3:], f"has no image: {keys[1]}.jpg is missing", 1),
+        "missing image": (parts[:2] + parts[3:], f"has no image: {keys[1]}.jpg or {keys[1]}.png is missing", 1),
         "extra label": (parts[:4] + parts[3:], "has an extra member beside its pair (npy at byte", 1),
         "extra image": (parts[:4] + parts[2:3] + parts[4:], "has an extra member beside its pair (jpg at byte", 1),
         "extra file": (
             [*parts[:4], member("notes.txt", b"hello"), *parts[4:]],
-            "the extra member 'notes.txt' is neither KEY.jpg nor KEY.npy",
+            "the extra member 'notes.txt' is neither KEY.jpg, KEY.png nor KEY.npy",
             2,
         ),
         "duplicate, adjacent": (parts[:4] + parts[2:4] + parts[4:], "is there twice, one right behind the other", 1),
@@ -99,7 +99,7 @@ HOSTILE = {
     "PAX path": (pax(path="../canary.jpg"), "is a PAX header, which overrides the member behind it"),
     "PAX size": (pax(size="8000000000"), "is a PAX header, which overrides the member behind it"),
     "PAX linkpath": (pax(linkpath="/etc/passwd"), "is a PAX header, which overrides the member behind it"),
-    "pyd": (member("canary.pyd", b"x"), "the extra member 'canary.pyd' is neither KEY.jpg nor KEY.npy"),
+    "pyd": (member("canary.pyd", b"x"), "the extra member 'canary.pyd' is neither KEY.jpg, KEY.png nor KEY.npy"),
     "pipe": (member("pipe:touch canary", b"x"), "the extra member 'pipe:touch canary' is neither"),
     "pickle": (member("canary.pkl", b"cos\nsystem\n(S'touch canary'\ntR."), "the extra member 'canary.pkl' is neither"),
     "escapes": (member("\x1b[31m.jpg", b"x"), r"the extra member '\x1b[31m.jpg' is neither"),
@@ -159,7 +159,7 @@ def test_f19_labels_are_parsed_and_never_unpickled(copy, capsys, tmp_path):
     parts[3] = member(f"{sample.key}.npy", data)
     write_tar(tar, parts)
     (copy / SHARD).with_suffix(".idx").write_bytes(
-        dali_index([dali_line(s.key, s.image.data_at, s.image.size, s.labels.data_at, s.labels.size) for s in samples(tar)])
+        dali_index([dali_line(s.key, "jpg", s.image.data_at, s.image.size, s.labels.data_at, s.labels.size) for s in samples(tar)])
     )
     repair_manifest(copy)
     lines, _ = problems(copy, capsys)

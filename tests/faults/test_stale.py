@@ -102,9 +102,9 @@ def test_f18_attributes_in_another_order_with_the_checksum_made_anew(copy, capsy
 
 
 def test_f18_another_format_version(copy):
-    (copy / "manifest.json").write_text(dump_manifest(dataclasses.replace(load_manifest(copy), format_version=2)))
+    (copy / "manifest.json").write_text(dump_manifest(dataclasses.replace(load_manifest(copy), format_version=3)))
     for open_it in (ShardDataset, lambda folder: check_shards(CheckOptions(folder=str(folder)))):
-        with pytest.raises(DataError, match=r"has format version 2, this program reads 1; pack the data set again"):
+        with pytest.raises(DataError, match=r"has format version 3, this program reads 1 and 2; pack the data set again"):
             open_it(copy)
 
 

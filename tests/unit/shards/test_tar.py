@@ -12,17 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shards import tar
+from shards.image.header import ImageHeader
 from shards.tar import BLOCK, INDEX_DTYPE, RECORD, ShardFile, dali_index, dali_line, label_bytes, member_header, padded
 
 KEYS = st.text("abcXYZ019_-", min_size=1, max_size=96)
 SAMPLES = st.lists(st.tuples(KEYS, st.binary(max_size=1600), st.lists(st.sampled_from([1, 0, -1]), min_size=1, max_size=60)), max_size=8)
 
 
-def written(samples, size=(178, 218)) -> tuple[ShardFile, bytes]:
+def written(samples, size=(178, 218), suffix="jpg") -> tuple[ShardFile, bytes]:
     file = io.BytesIO()
     shard = ShardFile(file)
     for key, image, labels in samples:
-        shard.add(key, image, label_bytes(np.array(labels, np.int8)), size)
+        shard.add(key, image, label_bytes(np.array(labels, np.int8)), ImageHeader(suffix=suffix, width=size[0], height=size[1]))
     shard.finish()
     return shard, file.getvalue()
 
@@ -39,6 +40,17 @@ def test_it_is_what_webdataset_writes_byte_for_byte(samples):
     shard, data = written(samples)
     assert data == wanted.getvalue()
     assert shard.size == len(data)
+
+
+@given(SAMPLES)
+def test_a_png_is_written_like_a_jpeg_but_for_its_name(samples):
+    (jpegs, jpeg_tar), (pngs, png_tar) = written(samples), written(samples, suffix="png")
+    assert (jpegs.pngs, pngs.pngs) == (0, len(samples))
+    with tarfile.open(fileobj=io.BytesIO(jpeg_tar)) as one, tarfile.open(fileobj=io.BytesIO(png_tar)) as other:
+        for jpeg, png in zip(one, other, strict=True):
+            assert jpeg.name.replace(".jpg", ".png") == png.name
+            assert one.extractfile(jpeg).read() == other.extractfile(png).read()
+    assert np.array_equal(jpegs.rows(), pngs.rows())
 
 
 @given(SAMPLES)
@@ -96,7 +108,7 @@ def test_padding_is_to_the_next_block(size):
 
 def test_an_empty_index():
     assert dali_index([]) == b"v1.2 0\n"
-    assert dali_index([dali_line("k", 512, 1, 1536, 130)]) == b"v1.2 1\njpg 512 1 k.jpg npy 1536 130 k.npy\n"
+    assert dali_index([dali_line("k", "png", 512, 1, 1536, 130)]) == b"v1.2 1\npng 512 1 k.png npy 1536 130 k.npy\n"
 
 
 def test_labels_are_a_plain_array_file():

@@ -29,12 +29,16 @@ def test_adjacent_pairs_are_samples():
     [
         ("a.jpg b.jpg b.npy", ["b"], [("a", "has no label: a.npy is missing")]),
         ("b.jpg b.npy a.jpg", ["b"], [("a", "has no label: a.npy is missing")]),
-        ("a.npy b.jpg b.npy", ["b"], [("a", "has no image: a.jpg is missing")]),
+        ("a.npy b.jpg b.npy", ["b"], [("a", "has no image: a.jpg or a.png is missing")]),
         ("a.jpg a.npy a.npy", ["a"], [("a", "has an extra member beside its pair (npy at byte 1024)")]),
         ("a.jpg a.jpg a.npy", ["a"], [("a", "has an extra member beside its pair (jpg at byte 0)")]),
         ("a.npy a.jpg", [], [("a", "its members are out of order (npy at byte 0, jpg at byte 512): its label must stand right behind")]),
         ("a.jpg b.jpg a.npy b.npy", [], [("a", "its members are out of order"), ("b", "its members are out of order")]),
-        ("a.jpg b.jpg a.jpg", [], [("a", "has the same member twice (jpg at byte 0, jpg at byte 1024)"), ("b", "has no label")]),
+        (
+            "a.jpg b.jpg a.jpg",
+            [],
+            [("a", "has several members (jpg at byte 0, jpg at byte 1024) and"), ("b", "has no label")],
+        ),
         ("a.jpg a.npy a.jpg a.npy", ["a"], [("a", "is there twice, one right behind the other (at bytes 0 and 1024)")]),
         ("a.jpg a.npy b.jpg b.npy a.jpg a.npy", ["a", "b"], [("a", "is there twice, apart (at bytes 0 and 2048)")]),
     ],

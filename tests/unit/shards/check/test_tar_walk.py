@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.check.tar_walk import Defect, Member, walk
+from shards.image.header import ImageHeader
 from shards.tar import BLOCK, RECORD, ShardFile, label_bytes, member_header
 from tests.damage import member
 
@@ -20,7 +21,7 @@ def tar_of(*samples: tuple[str, bytes]) -> bytes:
     file = io.BytesIO()
     shard = ShardFile(file)
     for key, image in samples:
-        shard.add(key, image, LABELS, (1, 1))
+        shard.add(key, image, LABELS, ImageHeader(suffix="jpg", width=1, height=1))
     shard.finish()
     return file.getvalue()
 
@@ -69,7 +70,7 @@ def test_reads_a_mapped_file(tmp_path):
         (member("a/../../evil.jpg"), "has a hostile name"),
         (member("/etc/evil.jpg"), "the member '/etc/evil.jpg' has a hostile name"),
         (member("..\\evil.jpg"), "has a hostile name"),
-        (member("folder/evil.jpg"), "the extra member 'folder/evil.jpg' is neither KEY.jpg nor KEY.npy"),
+        (member("folder/evil.jpg"), "the extra member 'folder/evil.jpg' is neither KEY.jpg, KEY.png nor KEY.npy"),
         (member("evil.pyd"), "the extra member 'evil.pyd' is neither"),
         (member("pipe:touch evil.jpg"), "the extra member 'pipe:touch evil.jpg' is neither"),
         (member("a.b.jpg"), "the extra member 'a.b.jpg' is neither"),

@@ -142,13 +142,19 @@ def test_bad_images_are_left_out_and_reported_again_by_a_kept_shard(job, images,
         (own / name).write_bytes(b"GIF89a" if name == "000001.jpg" else (images / name).read_bytes())
     strict = dataclasses.replace(job, images=f"{own}/")
     with pytest.raises(
-        DataError, match=rf"^{own}/000001\.jpg: is not a JPEG but a GIF image; .* \(--on-bad-image quarantine packs the rest\)"
+        DataError, match=rf"^{own}/000001\.jpg: is neither JPEG nor PNG but a GIF image; .* \(--on-bad-image quarantine packs the rest\)"
     ):
         done(strict)
     assert digests(tmp_path / "out") == {}
     lenient = dataclasses.replace(strict, quarantine=True)
     packed, told = done(lenient)
-    assert packed.bad == (BadImage(key="a", file="000001.jpg", reason="is not a JPEG but a GIF image; convert it to JPEG"),)
+    assert packed.bad == (
+        BadImage(
+            key="a",
+            file="000001.jpg",
+            reason="is neither JPEG nor PNG but a GIF image; convert it to PNG or JPEG (ImageMagick: mogrify -format png FILE)",
+        ),
+    )
     assert (packed.facts.samples, told[0], told[2]) == (2, 3, 1)
     kept, told = done(lenient, has_note=True)
     assert kept == dataclasses.replace(packed, resumed=True)

@@ -79,7 +79,11 @@ def test_json_has_all_of_it(capsys):
     [
         (lambda images: (images / "b.jpg").rename(images / "x.jpg"), "lacks 1 of the 4 images", "rows without an image: 1 (b.jpg)"),
         (lambda images: (images / "x.jpg").write_bytes(b""), "holds 1 images that the attribute file", "images without a row: 1 (x.jpg)"),
-        (lambda images: (images / "c.jpg").write_bytes(b"GIF89a"), "images/c.jpg: is not a JPEG but a GIF image", "bad image: c.jpg"),
+        (
+            lambda images: (images / "c.jpg").write_bytes(b"GIF89a"),
+            "images/c.jpg: is neither JPEG nor PNG but a GIF",
+            "bad image: c.jpg",
+        ),
     ],
 )
 def test_what_would_stop_the_packing_is_told_after_the_page(folder, capsys, change, message, shown):

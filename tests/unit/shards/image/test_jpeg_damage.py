@@ -8,14 +8,15 @@ import simplejpeg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shards.jpeg import BadImageError, check_jpeg
-from tests.unit.shards.test_jpeg import BASELINE, GREY, encode, without_scans
+from shards.image.check import check_image
+from shards.image.header import BadImageError
+from tests.unit.shards.image.test_jpeg import BASELINE, GREY, encode, without_scans
 
 
 def check_both_ways(data: bytes) -> None:
     for decode in (False, True):
         with contextlib.suppress(BadImageError):
-            check_jpeg(data, decode=decode)
+            check_image(data, decode=decode)
 
 
 # The deadline is the bounded time: a few hundred milliseconds go into a damaged header that claims almost as much as it may.

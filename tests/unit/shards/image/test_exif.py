@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shards.exif import read_orientation
+from shards.image.exif import read_orientation
 
 ORIENTATION, SHORT, LONG, RATIONAL, ASCII = 0x0112, 3, 4, 5, 2
 X_RESOLUTION, MAKE = 0x011A, 0x010F

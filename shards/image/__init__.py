@@ -1,0 +1,1 @@
+"""Images: which ones may be packed, and why the others may not."""
