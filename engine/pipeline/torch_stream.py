@@ -1,6 +1,7 @@
 """The reference backend: torch's DataLoader with torchvision. Slow and simple; DALI is tested and timed against it."""
 
 import errno
+import io
 import itertools
 import math
 import multiprocessing
@@ -16,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.io import ImageReadMode, decode_jpeg, decode_png
+from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2.functional import horizontal_flip, resize
 
 from engine.pipeline.augmentation import Colours, Variation
@@ -175,13 +177,15 @@ def _decoded(data: NDArray[np.uint8]) -> Tensor:
     """Return an image's pixels, [3, height, width], upright.
 
     Raises:
-        BadImageError: It is a PNG, and damaged: torchvision would end the process.
+        BadImageError: It is a PNG, and damaged.
         RuntimeError: It is a JPEG, and damaged.
     """
     if data[: len(JPEG)].tobytes() == JPEG:
         return decode_jpeg(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)  # pyrefly: ignore[bad-return]
+    # Pillow fills up what a damaged one lacks, and torchvision's decoder ends the process.
     check_image(data.tobytes(), decode=True)
-    return decode_png(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)
+    with Image.open(io.BytesIO(data.tobytes())) as image:
+        return torch.from_numpy(np.array(ImageOps.exif_transpose(image).convert("RGB"))).permute(2, 0, 1)
 
 
 def _shared(batch: Tensor) -> Tensor:

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+import torch
+from nvidia.dali import fn, pipeline_def
 from PIL import Image, ImageOps
+from torchvision.io import ImageReadMode, decode_jpeg
 
 from engine.pipeline.imagenet import MEAN, STD
 from shards.dataset import ShardDataset
@@ -70,6 +73,25 @@ def png_bomb() -> bytes:
     return buffer.getvalue()
 
 
+def with_scan_header(end: bytes) -> bytes:
+    """Return the JPEG with other last bytes in its scan's header."""
+    at = JPEG.index(b"\xff\xda")
+    at += int.from_bytes(JPEG[at + 2 : at + 4], "big") + 2 - len(end)
+    return JPEG[:at] + end + JPEG[at + len(end) :]
+
+
+def padded(data: bytes, *padding: bytes) -> bytes:
+    """Put bytes between the picture and its end marker."""
+    return data[:-2] + b"".join(padding) + data[-2:]
+
+
+def mpo() -> bytes:
+    """Return a file of two pictures, as stereo and some front cameras write it."""
+    buffer = io.BytesIO()
+    picture().save(buffer, "MPO", save_all=True, append_images=[picture().rotate(180)], quality=92)
+    return buffer.getvalue()
+
+
 BROKEN = {
     "truncated-at-90%": (JPEG[: len(JPEG) * 9 // 10], "cannot be decoded"),
     "truncated-at-50%": (JPEG[: len(JPEG) // 2], "cannot be decoded"),
@@ -88,6 +110,10 @@ OTHER_KINDS = {
     "webp": (encode("WEBP"), "is neither JPEG nor PNG but a WebP image"),
     "cmyk": (encode(mode="CMYK"), "is a CMYK JPEG"),
     "rgb-coded": (encode(keep_rgb=True), "is an RGB-coded JPEG"),
+    "junk-before-the-end": (padded(JPEG, b"\x12\x34" * 40), r"has \d\d bytes between picture and end marker: harmless, or a damaged"),
+    "JFIF-a-bit-away": (JPEG[:11] + b"\0" + JPEG[12:], "cannot be decoded .*JFIF"),
+    "scan-header-a-bit-away": (with_scan_header(b"\0\x3e\0"), "cannot be decoded .*SOS"),
+    "png-16-bit": (encode("PNG", mode="I;16"), "has 16 bits a channel"),
     "two-exif-blocks": (JPEG[:20] + exif_segment(1) + exif_segment(6) + JPEG[20:], "holds two EXIF blocks"),
 }
 BOMBS = {
@@ -95,8 +121,27 @@ BOMBS = {
     "baseline": (claiming(65500, progressive=False), "claims 65500x65500 pixels"),
     "progressive": (claiming(65500, progressive=True), "claims 65500x65500 pixels"),
 }
+
+
+ODD = {
+    "scan-header-of-zeros": with_scan_header(bytes(3)),
+    "JFIF-2.01": JPEG[:11] + b"\2" + JPEG[12:],
+    "JFIF-210": JPEG[:11] + b"\xd2" + JPEG[12:],
+    "multi-picture": mpo(),
+    "multi-picture-padded": padded(JPEG, bytes(40)) + mpo(),
+    "restart-markers-padded": padded(encode(restart_marker_blocks=3), bytes(9)),
+    "progressive-padded": padded(encode(progressive=True), bytes(500)),
+    "padded-and-trailing": padded(JPEG, bytes(7)) + b"trailer",
+    "all-at-once": padded(JPEG[:11] + b"\2" + with_scan_header(bytes(3))[12:], bytes(70), b"\xff" * 3),
+} | {
+    f"padding-{name}-{number}": padded(JPEG, byte * number)
+    for name, byte in (("00", b"\0"), ("FF", b"\xff"))
+    for number in (1, 2, 3, 4, 5, 228, 5000)
+}
+"""What all decoders pass over."""
 TAKEN = (
-    {
+    ODD
+    | {
         "baseline": JPEG,
         "grey": encode(mode="L"),
         "progressive": encode(progressive=True),
@@ -106,7 +151,12 @@ TAKEN = (
         "trailing-bytes": JPEG + encode(size=(40, 30)),
         "turned-progressive": encode(orientation=6, progressive=True),
         "turned-grey": encode(orientation=8, mode="L"),
+        "png": encode("PNG"),
+        "png-grey": encode("PNG", mode="L"),
+        "png-palette": encode("PNG", mode="P"),
+        "png-rgba": encode("PNG", mode="RGBA"),
     }
+    | {f"png-orientation-{number}": encode("PNG", orientation=number) for number in range(1, 9)}
     | {f"orientation-{number}": encode(orientation=number) for number in range(10)}
     | {f"subsampling-{name}": subsampled(name) for name in ("444", "422", "420", "440", "411")}
     | {
@@ -177,6 +227,32 @@ def test_is_the_same_upright_picture_in_training_and_evaluation(seen, data, spli
     # Decoders and filters differ by rounding; a picture that is laid down wrongly differs by 30 and more.
     assert np.abs(seen[split][data] - wanted).mean() < 0.5
     assert np.array_equal(seen["train"][data], seen["val"][data])
+
+
+@pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+@pytest.mark.parametrize("name", ODD)
+def test_odd_jpegs_decode_like_usual_ones(name):
+    # DALI, torchvision and Pillow use libjpeg-turbo each of its own; what is odd must not change one grey level in any.
+    usual = encode(progressive=True) if name.startswith("progressive") else encode(restart_marker_blocks=3) if "restart" in name else JPEG
+    for decode in (by_pillow, by_torchvision, by_dali):
+        assert np.array_equal(decode(ODD[name]), decode(usual)), decode.__name__
+
+
+def by_pillow(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def by_torchvision(data: bytes) -> np.ndarray:
+    return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB).permute(1, 2, 0).numpy()
+
+
+def by_dali(data: bytes) -> np.ndarray:
+    @pipeline_def(batch_size=1, num_threads=1, device_id=None)
+    def decode():
+        return fn.decoders.image(fn.external_source(source=lambda _: [np.frombuffer(data, np.uint8)], batch=True))
+
+    (images,) = decode().run()
+    return np.asarray(images[0])
 
 
 def test_f22_the_pictures_would_tell_a_wrong_orientation(seen):
