@@ -5,6 +5,8 @@ from typing import Literal
 
 MAX_PIXELS = 64 * 2**20
 """Largest image that is decoded; more is taken for a decompression bomb."""
+MAX_SIDE = 65_500
+"""Largest width and height: a JPEG can have no more, not even the black one that takes the place of a damaged image."""
 MAX_BYTES = 64 * 2**20
 """Largest file that is read."""
 
@@ -28,6 +30,8 @@ class ImageHeader:
     """Pixels of the upright picture."""
     height: int
     """Pixels of the upright picture."""
+    orientation: int = 1
+    """How the stored picture lies, as EXIF has it, 1 to 8; 1 is upright."""
 
 
 def check_size(width: int, height: int) -> None:

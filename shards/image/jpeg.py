@@ -58,8 +58,6 @@ _RESAVE = "save it anew as an ordinary JPEG"
 class JpegHeader(ImageHeader):
     """What a JPEG says of itself."""
 
-    orientation: int
-    """EXIF orientation, 1 to 8."""
     components: int
     """1 for grey, 3 for colour."""
     progressive: bool

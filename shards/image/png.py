@@ -26,12 +26,10 @@ from typing import NamedTuple
 import numpy as np
 
 from shards.image.exif import read_orientation
-from shards.image.header import REPLACE, BadImageError, ImageHeader, check_size
+from shards.image.header import MAX_SIDE, REPLACE, BadImageError, ImageHeader, check_size
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """How a file begins."""
-MAX_SIDE = 65_500
-"""Largest width and height: the black JPEG that takes the place of a damaged image can have no more."""
 MAX_CHUNKS = 1 << 16
 """Most chunks that are looked at; a file of 64 MiB in the usual pieces of 8 KiB has an eighth."""
 
@@ -155,7 +153,7 @@ def _read(data: bytes, chunks: Sequence[_Chunk]) -> PngHeader:
     orientation = _orientation(data, chunks, pixels_at)
     width, height = (layout.height, layout.width) if orientation > 4 else (layout.width, layout.height)
     may_be_transparent = layout.colour_type in _WITH_ALPHA or b"tRNS" in kinds
-    return PngHeader(suffix="png", width=width, height=height, may_be_transparent=may_be_transparent)
+    return PngHeader(suffix="png", width=width, height=height, orientation=orientation, may_be_transparent=may_be_transparent)
 
 
 def _layout(data: bytes, chunks: Sequence[_Chunk]) -> _Layout:

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from shards.errors import ConfigurationError, DataError
 from shards.files import probe
-from shards.manifest import MANIFEST, Manifest, parse_manifest
-from shards.packing.job import NOTES
+from shards.image.check import read_header
+from shards.image.header import BadImageError
+from shards.manifest import MANIFEST, Manifest, Resized, parse_manifest
+from shards.packing.job import NOTES, as_packed
+from shards.packing.keys import shown
 from shards.packing.options import PackOptions
 from shards.packing.output import sweep
 from shards.packing.plan import ShardPlan
@@ -22,6 +25,7 @@ from shards.storage.folder import Folder
 from shards.storage.opening import open_folder
 
 _READ_IMAGES = 64
+_OTHER = {"keys.npy": "other images, or another order", "labels.npy": "other labels"}
 
 
 def describe_finished(out: Folder, options: PackOptions, source: Source, plans: Sequence[ShardPlan]) -> str:
@@ -75,6 +79,8 @@ def _difference(manifest: Manifest, options: PackOptions, source: Source, counts
     """Return in what the manifest differs from what is asked for; nothing if in nothing."""
     if manifest.seed != options.seed:
         return f"seed {manifest.seed}, not {options.seed}"
+    if manifest.resized != (wanted := options.resized()):
+        return f"images {_how(manifest.resized)}, not {_how(wanted)}"
     if manifest.attributes != source.attributes:
         return f"attributes {', '.join(manifest.attributes[:3])}, …, not {', '.join(source.attributes[:3])}, …"
     there = [shard.samples for shard in manifest.shards]
@@ -84,12 +90,15 @@ def _difference(manifest: Manifest, options: PackOptions, source: Source, counts
     return ""
 
 
+def _how(resized: Resized | None) -> str:
+    return "as they were" if resized is None else f"resized to {resized.side} at quality {resized.quality} by {resized.encoder}"
+
+
 def _array_difference(out: Folder, manifest: Manifest, source: Source, rows: NDArray[np.int64]) -> str:
-    for file, column, what in (
-        ("keys.npy", source.keys, "other images, or another order"),
-        ("labels.npy", source.labels, "other labels"),
-        ("index.npy", source.sizes, "images of other sizes"),
-    ):
+    for file, column in (("keys.npy", source.keys), ("labels.npy", source.labels), ("index.npy", source.sizes)):
+        if file == "index.npy" and manifest.resized is not None:
+            # Only the sizes of what was made of the images are known.
+            continue
         with out.fetch(file) as path:
             if probe(path) != manifest.files[file].probe_sha256:
                 raise DataError(
@@ -98,8 +107,13 @@ def _array_difference(out: Folder, manifest: Manifest, source: Source, rows: NDA
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             there = array["size"] if file == "index.npy" else array
             if not np.array_equal(there, column[rows]):
-                return what
+                return _OTHER.get(file) or _other_size(source, rows, there)
     return ""
+
+
+def _other_size(source: Source, rows: NDArray[np.int64], sizes: NDArray[np.uint32]) -> str:
+    first = int(np.flatnonzero(sizes != source.sizes[rows])[0])
+    return f"{shown(source.files[rows[first]])} of {sizes[first]:,} bytes, which has {source.sizes[rows[first]]:,} now"
 
 
 def _image_difference(out: Folder, options: PackOptions, source: Source, rows: NDArray[np.int64], sizes: Mapping[str, int]) -> str:
@@ -116,9 +130,17 @@ def _image_difference(out: Folder, options: PackOptions, source: Source, rows: N
     for start in range(0, len(names), _READ_IMAGES):
         part = slice(start, start + _READ_IMAGES)
         for name, image, checksum in zip(names[part], folder.read_many(names[part]), checksums[part], strict=True):
-            if zlib.crc32(image) != checksum:
+            if _checksum(image, options.resized()) != checksum:
                 return f"{name} has changed"
     return ""
+
+
+def _checksum(image: bytes, resized: Resized | None) -> int | None:
+    """Return the CRC-32 of what would be packed of an image, None if it would be refused."""
+    try:
+        return zlib.crc32(image if resized is None else as_packed(image, read_header(image), resized)[0])
+    except BadImageError:
+        return None
 
 
 def _read_summary(out: Folder) -> dict[str, Any]:

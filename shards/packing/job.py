@@ -16,6 +16,7 @@ from shards.errors import DataError
 from shards.files import sha256_of
 from shards.image.check import check_image
 from shards.image.header import MAX_BYTES, BadImageError, ImageHeader
+from shards.manifest import Resized
 from shards.storage.folder import Folder, UnreadableFileError
 from shards.storage.opening import open_folder
 from shards.tar import ShardFile, label_bytes
@@ -54,10 +55,12 @@ class ShardJob:
     """How far an image is looked at before it is packed."""
     quarantine: bool
     """Leave bad images out and report them; else the first one is an error."""
+    resized: Resized | None = None
+    """What is made of the images; None packs them as they are."""
 
     def digest(self) -> str:
         """Return a hash of everything that decides the shard's bytes: equal for a shard that need not be packed again."""
-        digest = hashlib.sha256(f"{self.name} {self.check} {self.quarantine} {self.labels.shape}".encode())
+        digest = hashlib.sha256(f"{self.name} {self.check} {self.quarantine} {self.labels.shape} {self.resized}".encode())
         for names in (self.files, self.keys):
             digest.update(b"\0".join(names.tolist()))
         for column in (self.labels, self.sizes, self.versions):
@@ -102,6 +105,8 @@ def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShar
     Raises:
         DataError: An image cannot be read, or is bad and there is no quarantine; or the output cannot be written.
     """
+    if job.resized is not None:
+        _check_encoder(job.resized.encoder)
     out = open_folder(job.out)
     digest = job.digest()
     if has_note and (kept := _keep(job, digest, out)):
@@ -114,8 +119,8 @@ def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShar
             checked = _checked(job, position, image)
             if isinstance(checked, BadImage):
                 bad.append(checked)
-            elif isinstance(image, bytes):
-                shard.add(job.keys[position].decode("ascii"), image, label_bytes(job.labels[position]), checked)
+            else:
+                shard.add(job.keys[position].decode("ascii"), checked[0], label_bytes(job.labels[position]), checked[1])
             advance(1, len(image), isinstance(checked, BadImage))
         shard.finish()
     rows, dali_index = shard.rows(), shard.dali_index()
@@ -133,6 +138,13 @@ def pack_shard(job: ShardJob, advance: Advance, *, has_note: bool) -> PackedShar
     packed = PackedShard(facts=facts, bad=tuple(bad), image_bytes=int(rows["size"].sum()), resumed=False)
     _write_note(out, digest, packed, rows)
     return packed
+
+
+def _check_encoder(wanted: str) -> None:
+    from shards.image.resize import encoder
+
+    if encoder() != wanted:
+        raise DataError(f"--resize: this machine has {encoder()}, and the one that packs {wanted}; install the same on all")
 
 
 def read_rows(out: Folder, name: str) -> NDArray[np.void]:
@@ -173,13 +185,27 @@ def _read(folder: Folder, job: ShardJob, positions: list[int]) -> Iterator[tuple
             done += 1
 
 
-def _checked(job: ShardJob, position: int, image: bytes | str) -> ImageHeader | BadImage:
+def _checked(job: ShardJob, position: int, image: bytes | str) -> tuple[bytes, ImageHeader] | BadImage:
     if isinstance(image, str):
         return _bad(job, position, image)
     try:
-        return check_image(image, decode=job.check == "decode")
+        return as_packed(image, check_image(image, decode=job.check == "decode"), job.resized)
     except BadImageError as error:
         return _bad(job, position, str(error))
+
+
+def as_packed(image: bytes, header: ImageHeader, resized: Resized | None) -> tuple[bytes, ImageHeader]:
+    """Return the bytes that are packed of an image that was checked, and their header.
+
+    Raises:
+        BadImageError: It has to be decoded for that, and cannot be.
+    """
+    if resized is None:
+        return image, header
+    # Imported here: Pillow takes a while, and few need it.
+    from shards.image.resize import shrink
+
+    return shrink(image, header, side=resized.side, quality=resized.quality)
 
 
 def _bad(job: ShardJob, position: int, reason: str) -> BadImage:

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shards.errors import ConfigurationError
+from shards.image.header import MAX_SIDE
 from shards.labels.cells import parse_rules
+from shards.manifest import Resized
 from shards.packing.splits import parse_partition
+
+_QUALITY = 95
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +38,11 @@ class PackOptions:
     """Columns that are no attributes."""
     values: tuple[str, ...] | None = None
     """What cells mean: CELL=1, CELL=0 or CELL=unlabelled, for example -1=unlabelled."""
+    resize: int | None = None
+    """Pack smaller JPEGs instead of the files as they are: every image is shrunk until its shorter side has so many pixels, and stored
+    upright and without EXIF. None is enlarged."""
+    quality: int | None = None
+    """With --resize: quality of the JPEGs, 1 to 100. Default: 95."""
     shards: int | None = None
     """Shards per split, at most one per sample. Default: about 64 MiB of images each, and at least 8."""
     workers: int | None = None
@@ -62,6 +71,7 @@ class PackOptions:
             if given == "" or (isinstance(given, tuple) and (not given or "" in given)):
                 raise ConfigurationError(f"--{name} is empty (an unset shell variable?), expected a path or a URL")
         self._check_tables()
+        self._check_resize()
         if self.shards is not None and self.shards < 1:
             raise ConfigurationError(f"--shards is {self.shards}, expected at least 1")
         if self.workers is not None and self.workers < 1:
@@ -72,6 +82,23 @@ class PackOptions:
             raise ConfigurationError("--json has no effect without --dry-run; leave it out")
         if self.address is not None and self.runner != "ray":
             raise ConfigurationError("--address has no effect with --runner local; add --runner ray")
+
+    def resized(self) -> Resized | None:
+        """Return what is to be made of the images, None if they are packed as they are."""
+        if self.resize is None:
+            return None
+        # Imported here: Pillow takes a while, and few need it.
+        from shards.image.resize import encoder
+
+        return Resized(side=self.resize, quality=self.quality or _QUALITY, encoder=encoder())
+
+    def _check_resize(self) -> None:
+        if self.resize is not None and not 1 <= self.resize <= MAX_SIDE:
+            raise ConfigurationError(f"--resize is {self.resize}, expected 1 to {MAX_SIDE} pixels")
+        if self.quality is not None and self.resize is None:
+            raise ConfigurationError("--quality has no effect without --resize: images are packed as they are")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ConfigurationError(f"--quality is {self.quality}, expected 1 to 100")
 
     def _check_tables(self) -> None:
         for name in ("columns", "drop_columns", "values"):

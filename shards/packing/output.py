@@ -109,7 +109,7 @@ def finish(
         with out.create(SUMMARY) as file:
             file.write(summary_json(summary))
         facts = list(_close_ranks(out, [shard.facts for shard in packed]))
-        publish(out, arrays, facts, attributes=source.attributes, seed=options.seed)
+        publish(out, arrays, facts, attributes=source.attributes, seed=options.seed, resized=options.resized())
     for plan in plans:
         for suffix in ("json", "npy"):
             out.remove(f"{NOTES}/{plan.name}.{suffix}")

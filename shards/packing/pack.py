@@ -12,7 +12,7 @@ from shards.packing import output
 from shards.packing.finished import describe_finished
 from shards.packing.job import Advance, PackedShard, ShardJob
 from shards.packing.options import PackOptions
-from shards.packing.plan import ShardPlan, plan_shards
+from shards.packing.plan import ShardPlan, expected_sizes, plan_shards
 from shards.packing.progress import Progress
 from shards.packing.runner import local, pool
 from shards.packing.source import Source, absolute, read_source
@@ -76,7 +76,9 @@ def make_shards(options: PackOptions) -> None:
         if options.runner == "local" and _workers(options) > 1:
             pool.warm_up(local.__name__)
         source = read_source(options, progress.listed)
-        plans = plan_shards(source.keys, source.splits, source.sizes, shards_per_split=options.shards, seed=options.seed)
+        plans = plan_shards(
+            source.keys, source.splits, expected_sizes(source.sizes, options.resize), shards_per_split=options.shards, seed=options.seed
+        )
         with lock(options.out):
             if finished := describe_finished(out, options, source, plans):
                 print(command.one_line(finished))
@@ -131,6 +133,7 @@ def _job(options: PackOptions, source: Source, plan: ShardPlan) -> ShardJob:
         sizes=source.sizes[plan.rows],
         versions=source.versions[plan.rows],
         check=options.check,
+        resized=options.resized(),
         quarantine=options.on_bad_image == "quarantine",
     )
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 from torchvision.io import ImageReadMode, decode_png
 
 from shards.image.check import check_image, read_header
-from shards.image.header import MAX_PIXELS, BadImageError
-from shards.image.png import MAX_CHUNKS, MAX_SIDE
+from shards.image.header import MAX_PIXELS, MAX_SIDE, BadImageError
+from shards.image.png import MAX_CHUNKS
 
 RNG = np.random.default_rng(0)
 WIDTH, HEIGHT = 30, 20

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from shards.errors import DataError
+from shards.image.resize import encoder
+from shards.manifest import Resized
 from shards.packing import job as job_module
 from shards.packing.job import NOTES, BadImage, ShardJob, pack_shard, read_rows
 from shards.storage.local_folder import LocalFolder
@@ -77,6 +79,7 @@ CHANGES = {
     "versions": np.array([7, 8, 10], np.uint32),
     "check": "header",
     "quarantine": True,
+    "resized": Resized(side=40, quality=90, encoder=encoder()),
 }
 PLACES = {"images": "/elsewhere/images", "out": "/elsewhere/out"}
 
@@ -98,7 +101,7 @@ def test_a_whole_shard_is_kept(job):
     assert all(os.path.samestat(before[name], (Path(job.out) / name).stat()) for name in FILES_OF_A_SHARD)
 
 
-@pytest.mark.parametrize("name", ["keys", "labels", "sizes", "versions", "check", "quarantine"])
+@pytest.mark.parametrize("name", ["keys", "labels", "sizes", "versions", "check", "quarantine", "resized"])
 def test_a_shard_of_another_job_is_packed_anew(job, name):
     done(job)
     other = dataclasses.replace(job, **{name: CHANGES[name]})
