@@ -22,7 +22,7 @@ from shards.packing.quarantine import QUARANTINE, quarantined_files
 from shards.packing.source import Source
 from shards.packing.summary import SUMMARY
 from shards.storage.folder import Folder
-from shards.storage.opening import open_folder
+from shards.storage.opening import open_images
 
 _READ_IMAGES = 64
 _OTHER = {"keys.npy": "other images, or another order", "labels.npy": "other labels"}
@@ -125,7 +125,7 @@ def _image_difference(out: Folder, options: PackOptions, source: Source, rows: N
         return ""
     with out.fetch("index.npy") as path:
         checksums = np.load(path, mmap_mode="r", allow_pickle=False)["crc32"].tolist()
-    folder = open_folder(options.images)
+    folder = open_images(options.images)
     names = [name.decode("utf-8", "surrogateescape") for name in source.files[rows].tolist()]
     for start in range(0, len(names), _READ_IMAGES):
         part = slice(start, start + _READ_IMAGES)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.packing.names import Spelling, bare, folded, is_bare, is_hidden, stem_of
-from shards.storage.folder import FileInfo, Folder
+from shards.storage.folder import FileInfo, Files
 
 _CHUNK = 4096
 _SUFFIXES = (b".jpg", b".jpeg", b".JPG", b".JPEG", b".png", b".PNG")
@@ -140,7 +140,7 @@ class Listing:
         return self._respelt[kind]
 
 
-def list_images(folder: Folder, on_listed: Callable[[int], None]) -> Listing:
+def list_images(folder: Files, on_listed: Callable[[int], None]) -> Listing:
     """List a folder.
 
     Args:

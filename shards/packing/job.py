@@ -17,8 +17,8 @@ from shards.files import sha256_of
 from shards.image.check import check_image
 from shards.image.header import MAX_BYTES, BadImageError, ImageHeader
 from shards.manifest import Resized
-from shards.storage.folder import Folder, UnreadableFileError
-from shards.storage.opening import open_folder
+from shards.storage.folder import Files, Folder, UnreadableFileError
+from shards.storage.opening import open_folder, open_images
 from shards.tar import ShardFile, label_bytes
 
 NOTES = ".parts"
@@ -155,7 +155,7 @@ def read_rows(out: Folder, name: str) -> NDArray[np.void]:
 
 def _images(job: ShardJob) -> Iterator[tuple[int, bytes | str]]:
     """Yield each image's position and its bytes, or why it was not read. Of a few at a time, for where they come over a network."""
-    folder = open_folder(job.images)
+    folder = open_images(job.images)
     pending: list[int] = []
     num_bytes = 0
     for position, size in enumerate(job.sizes.tolist()):
@@ -171,7 +171,7 @@ def _images(job: ShardJob) -> Iterator[tuple[int, bytes | str]]:
         yield from _read(folder, job, pending)
 
 
-def _read(folder: Folder, job: ShardJob, positions: list[int]) -> Iterator[tuple[int, bytes | str]]:
+def _read(folder: Files, job: ShardJob, positions: list[int]) -> Iterator[tuple[int, bytes | str]]:
     names = [name.decode("utf-8", "surrogateescape") for name in job.files[positions].tolist()]
     done = 0
     while done < len(names):

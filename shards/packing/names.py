@@ -9,7 +9,7 @@ from shards.labels.columns import IMAGE_SUFFIXES
 _SYSTEM = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 """Files and folders that systems put beside images, lower case."""
 _FLOAT = re.compile(r"(?<=\d)\.0\Z")
-_SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
+SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 
 Spelling = Callable[[bytes], bytes]
 """What is left of a name when a difference in spelling is taken out of it."""
@@ -22,7 +22,7 @@ def stem_of(name: bytes) -> bytes:
     (b'train/1', b'1.jpg.chip', b'notes.txt')
     """
     plain = name.replace(b"\\", b"/")
-    suffix = next((suffix for suffix in _SUFFIXES if plain.lower().endswith(suffix)), b"")
+    suffix = next((suffix for suffix in SUFFIXES if plain.lower().endswith(suffix)), b"")
     return plain[: len(plain) - len(suffix)] if len(suffix) < len(plain.rpartition(b"/")[2]) else plain
 
 

@@ -24,7 +24,7 @@ from shards.packing.progress import Progress
 from shards.packing.source import Inputs, check_once, choose_splits, mismatch, notes_of, read_inputs, surplus_error
 from shards.packing.summary import print_notes
 from shards.storage.folder import UnreadableFileError
-from shards.storage.opening import open_folder
+from shards.storage.opening import open_images
 
 _LOOKED_AT = 64
 """Images whose headers are read, evenly spread."""
@@ -167,7 +167,7 @@ def _attributes(inputs: Inputs) -> Iterator[AttributePreview]:
 
 def _look_at_images(options: PackOptions, files: NDArray[np.bytes_]) -> tuple[Counter[str], list[str]]:
     chosen = files[np.unique(np.linspace(0, len(files) - 1, min(_LOOKED_AT, len(files)), dtype=np.int64))] if len(files) else files
-    folder = open_folder(options.images)
+    folder = open_images(options.images)
     sizes, bad = Counter[str](), list[str]()
     for name in (name.decode("utf-8", "surrogateescape") for name in chosen.tolist()):
         try:

@@ -22,6 +22,7 @@ from shards.packing.images import Images, Listing, find_twice, list_images, matc
 from shards.packing.job import BadImage
 from shards.packing.keys import key_of, keys_of, shown
 from shards.packing.mismatch import advice, several_fit, surplus_advice
+from shards.packing.names import SUFFIXES, is_hidden
 from shards.packing.options import PackOptions
 from shards.packing.quarantine import NO_IMAGE, NO_ROW
 from shards.packing.splits import (
@@ -33,7 +34,9 @@ from shards.packing.splits import (
     random_group_splits,
     random_splits,
 )
-from shards.storage.opening import open_folder
+from shards.storage.opening import as_path, open_folder, open_images
+
+_MOST_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,9 +109,10 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
         DataError: An input is missing or damaged.
         ConfigurationError: A URL or a column cannot be used.
     """
-    listing = list_images(open_folder(options.images), on_listed)
+    listing = list_images(open_images(options.images), on_listed)
     if not len(listing.names):
         raise DataError(f"{options.images}: is not a folder of images (there are no files in it, or no such folder)")
+    _check_no_archive_inside(options.images, listing)
     kind, given = parse_partition(options.partition or ())
     selection = Selection(
         key_column=options.key_column,
@@ -124,6 +128,15 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
     annotations = _appended(options.attributes, tables)
     splits = _splits_of_tables(options.attributes, tables) if kind == "tables" else None
     return Inputs(listing, annotations, splits, match_images(listing, annotations.files))
+
+
+def _check_no_archive_inside(images: str, listing: Listing) -> None:
+    """Refuse a folder that holds an archive of the images in place of them."""
+    names = [name for name in listing.names[:_MOST_LOOKED_AT].tolist() if not is_hidden(name)]
+    archives = [name for name in names if name.lower().endswith(b".zip")]
+    if archives and not any(name.lower().endswith(SUFFIXES) for name in names):
+        name = archives[0].decode("utf-8", "backslashreplace")
+        raise DataError(f"{images}: holds {name} and no images; name the archive: --images {images.rstrip('/')}/{name}")
 
 
 def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
@@ -284,6 +297,7 @@ def local_file(url: str) -> Iterator[Path]:
 
 def absolute(url: str) -> str:
     """Return the path or URL as a process in another folder may use it."""
+    url = as_path(url)
     return url if "://" in url else os.path.abspath(url)  # noqa: PTH100 (resolve would follow links)
 
 

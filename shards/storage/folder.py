@@ -1,7 +1,8 @@
 """Folders of files, on this machine or at a URL, with the few operations that packing needs.
 
 A path of this machine goes straight to the operating system, see `shards.storage.local_folder`; whatever holds `://` goes through fsspec,
-see `shards.storage.url_folder`. Neither way leaves half a file under its final name. `shards.storage.opening` knows which is which.
+see `shards.storage.url_folder`. Neither way leaves half a file under its final name. Images may lie in an archive as well, see
+`shards.storage.zip_folder`. `shards.storage.opening` knows which is which.
 """
 
 import re
@@ -29,11 +30,11 @@ class FileInfo:
     """Changes when the content may have changed: a time of modification, or an object's tag."""
 
 
-class Folder(Protocol):
-    """A folder of files. Names are relative to it; every failure is a `DataError` that names the file."""
+class Files(Protocol):
+    """Files to be read. Names have `/` between their parts; every failure is a `DataError` that names the file."""
 
     url: str
-    """What messages call it."""
+    """What messages call the whole."""
 
     def list(self) -> Iterator[FileInfo]:
         """Yield all files, those of sub-folders too, in no particular order; nothing if the folder does not exist."""
@@ -46,6 +47,10 @@ class Folder(Protocol):
             UnreadableFileError: The next one cannot be read.
         """
         ...
+
+
+class Folder(Files, Protocol):
+    """A folder of files, to be read and written."""
 
     def create(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """Open a file for writing; it has its name only after the block ends without an exception."""

@@ -209,7 +209,7 @@ class UrlFolder:
                     pending.append(path)
                     continue
                 version = next((str(entry[tag]) for tag in ("ETag", "etag", "mtime", "updated", "created") if entry.get(tag)), "")
-                yield path[len(self._root.rstrip("/")) + 1 :], int(entry["size"]), version
+                yield path.removeprefix(self._root.rstrip("/")).removeprefix("/"), int(entry["size"]), version
 
     def _entries(self, folder: str) -> Sequence[dict[str, Any]]:
         try:

@@ -1,7 +1,10 @@
 """Every format gives the same labels, and what is no annotation file is refused."""
 
+import bz2
 import gzip
+import lzma
 import os
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -65,8 +68,23 @@ def test_spelling_makes_no_difference_to_splits(path, text, spell):
         (b"", ": is empty"),
         (b"\xef\xbb\xbf \r\n\n", ": is empty"),
         (b"\n<!DOCTYPE html><html>quota exceeded, sorry</html>", ", line 1: is an HTML page"),
-        (gzip.compress(OFFICIAL.encode()), ": is gzip-compressed; unpack it first"),
-        (b"PK\x03\x04" + bytes(100), ": is a ZIP archive; unpack it, or save a spreadsheet as CSV"),
+        (gzip.compress(OFFICIAL.encode()), ": is gzip-compressed; unpack it"),
+        (b"PK\x03\x04" + bytes(100), ": is a ZIP archive or an Excel sheet .*; unpack it, or write its table as CSV or Parquet"),
+        (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(100), ": is an Excel sheet .* or another old Office file; write its table as CSV or"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\1IM", ": is a MATLAB file; write its table as CSV or Parquet"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(9), ": is an HDF5 or MATLAB 7.3 file; write its table"),
+        (b"\x93NUMPY\1\0", ": is a NumPy array; write its table"),
+        (b"ARROW1\0\0" + bytes(9), ": is an Arrow or Feather file; write its table"),
+        (b"SQLite format 3\0" + bytes(9), ": is an SQLite database; write its table"),
+        (bz2.compress(OFFICIAL.encode()), ": is bzip2-compressed; unpack it"),
+        (lzma.compress(OFFICIAL.encode()), ": is xz-compressed; unpack it"),
+        (b"7z\xbc\xaf\x27\x1c", ": is a 7z archive; unpack it"),
+        (b"\xff\xd8\xff\xe0", ": is a JPEG image"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", ": is a Git LFS pointer, not the file itself; run git lfs pull"),
+        *(
+            (pickle.dumps({"Young": 1}, protocol), ": is a pickle, which is never opened here; write its table")
+            for protocol in (2, 3, 4, 5)
+        ),
         (b"a," * 2**20, ", line 1: is longer than 1 MiB; this is no annotation file"),
     ],
     ids=["empty", "blank", "html", "gzip", "zip", "endless-line"],

@@ -1,0 +1,123 @@
+"""`--images FILE.zip`: packed as the folder would be that the archive makes when it is unpacked."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from shards.dataset import ShardDataset
+from shards.errors import ConfigurationError, DataError
+from shards.packing.pack import PackOptions, make_shards
+from tests.conftest import write_celeba
+from tests.damage import digests
+
+LABELS = "list_attr_celeba.txt"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """`faces/` with CelebA's layout, and `faces.zip` of its images."""
+    folder = write_celeba(tmp_path_factory.mktemp("zip") / "faces", num_images=40)
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.mkdir("img_align_celeba")
+        for path in sorted((folder / "img_align_celeba").iterdir()):
+            archive.write(path, f"img_align_celeba/{path.name}")
+            archive.writestr(f"__MACOSX/img_align_celeba/._{path.name}", b"\0\5\x16\7")
+        archive.writestr("readme.txt", "faces")
+    (folder / "readme.txt").write_text("faces")
+    return folder
+
+
+def pack(source: Path, images: str, out: Path, **options) -> Path:
+    options = {"workers": 1, "shards": 2} | options
+    make_shards(PackOptions(images=images, attributes=(str(source / LABELS),), out=str(out), **options))
+    return out
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    return {name: digest for name, digest in digests(folder).items() if name != "summary.json"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_bytes_are_those_of_the_unpacked_folder(source, tmp_path, workers):
+    folder = pack(source, str(source), tmp_path / "folder")
+    for number, images in enumerate((f"{source}.zip", f"zip://{source}.zip")):
+        assert bytes_of(pack(source, images, tmp_path / f"zip-{number}", workers=workers)) == bytes_of(folder)
+
+
+def test_a_relative_name_is_found_by_every_worker(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(source.parent)
+    out = pack(source, "zip://faces.zip", tmp_path / "out", workers=2)
+    assert len(ShardDataset(out)) == 40
+
+
+def test_a_finished_set_is_known_and_another_archive_is_told(source, tmp_path, capsys):
+    archive = tmp_path / "faces.zip"
+    archive.write_bytes(source.with_suffix(".zip").read_bytes())
+    out = pack(source, str(archive), tmp_path / "out")
+    archive.touch()
+    pack(source, str(archive), out)
+    assert "is packed already, from these images and labels; nothing to do" in capsys.readouterr().out
+    with zipfile.ZipFile(source.with_suffix(".zip")) as old, zipfile.ZipFile(archive, "w") as new:
+        for member in old.infolist():
+            content = old.read(member)
+            # A byte in the middle of one image; the size stays.
+            new.writestr(member, content[:900] + b"x" + content[901:] if member.filename.endswith("a/000007.jpg") else content)
+    with pytest.raises(ConfigurationError, match=r"holds a data set already \(img_align_celeba/000007\.jpg has changed\)"):
+        pack(source, str(archive), out)
+
+
+def test_what_is_wrong_with_one_image_is_quarantined(source, tmp_path):
+    archive = tmp_path / "faces.zip"
+    data = source.with_suffix(".zip").read_bytes()
+    at = data.index(b"img_align_celeba/000003.jpg") + 60
+    archive.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+    with pytest.raises(DataError, match=r"000003\.jpg: cannot be read \(.*is damaged in the archive \(.*\); download or copy it again\)"):
+        pack(source, str(archive), tmp_path / "refused")
+    out = pack(source, str(archive), tmp_path / "out", on_bad_image="quarantine")
+    assert "img_align_celeba/000003.jpg" in (out / "quarantine.csv").read_text()
+    assert len(ShardDataset(out)) == 39
+
+
+def test_the_dry_run_looks_into_it(source, tmp_path, capsys):
+    options = {"attributes": (str(source / LABELS),), "out": str(tmp_path / "out"), "dry_run": True, "json": True}
+    make_shards(PackOptions(images=f"{source}.zip", **options))
+    found = json.loads(capsys.readouterr().out)
+    assert (found["matched"], found["looked_at"], found["image_sizes"]) == (40, 40, {"178 x 218": 40})
+    assert not (tmp_path / "out").exists()
+
+
+def test_splits_by_folders(tmp_path, source):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(f"{source}.zip") as old, zipfile.ZipFile(buffer, "w") as new:
+        for number in range(1, 41):
+            split = ("train", "val", "test")[number % 3]
+            new.writestr(f"{split}/{number:06d}.jpg", old.read(f"img_align_celeba/{number:06d}.jpg"))
+    (tmp_path / "faces.zip").write_bytes(buffer.getvalue())
+    out = pack(source, str(tmp_path / "faces.zip"), tmp_path / "out", partition=("folders",))
+    dataset = ShardDataset(out)
+    assert [len(dataset.split_range(split)) for split in ("train", "val", "test")] == [13, 14, 13]
+
+
+def test_a_folder_that_holds_the_archive_alone(source, tmp_path):
+    (tmp_path / "download").mkdir()
+    (tmp_path / "download" / "faces.zip").write_bytes(source.with_suffix(".zip").read_bytes())
+    with pytest.raises(DataError, match=r"download: holds faces\.zip and no images; name the archive: --images .*/download/faces\.zip"):
+        pack(source, str(tmp_path / "download"), tmp_path / "out")
+
+
+def test_the_archive_is_no_place_to_write_to(source):
+    archive = source.with_suffix(".zip")
+    before = archive.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"--out .*faces\.zip.*cannot be read as a folder .*; name a folder to write into"):
+        pack(source, str(archive), archive)
+    assert archive.read_bytes() == before
+
+
+def test_an_archive_without_files(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    with pytest.raises(DataError, match=r"empty\.zip: is not a folder of images \(there are no files in it"):
+        pack(source, str(tmp_path / "empty.zip"), tmp_path / "out")
