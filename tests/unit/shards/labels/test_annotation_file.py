@@ -87,7 +87,6 @@ def test_spelling_makes_no_difference_to_splits(path, text, spell):
         ),
         (b"a," * 2**20, ", line 1: is longer than 1 MiB; this is no annotation file"),
     ],
-    ids=["empty", "blank", "html", "gzip", "zip", "endless-line"],
 )
 def test_refuses_what_is_no_annotation_file(path, read, content, message):
     path.write_bytes(content)
