@@ -2,19 +2,20 @@
 
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from shards.annotations import Annotations
 from shards.errors import ConfigurationError, DataError
-from shards.labels import parquet
 from shards.labels.collector import SAY, collect
 from shards.labels.columns import Means, Selection, choose_columns
+from shards.labels.parquet import ParquetTable
 from shards.labels.table import Columns, Table
 from shards.labels.text_file import TextFile
 from shards.labels.text_table import TextTable
+from shards.storage.parquet_file import MAGIC
 
 _HEAD_BYTES = 2**16
 _MOST_CELLS = 6
@@ -60,19 +61,22 @@ def read_annotations(path: Path, selection: Selection | None = None, *, name: st
     return annotations
 
 
-def read_tables(files: Sequence[tuple[Path, str]], selection: Selection, means: Means | None = None) -> list[Annotations]:
+def read_tables(
+    files: Sequence[tuple[Path, str]], selection: Selection, means: Means | None = None, images: Mapping[str, Sequence[str]] | None = None
+) -> list[Annotations]:
     """Read several tables with one selection: what it names has to be in one of them, not in each.
 
     Args:
         files: Files of this machine, and what messages call them.
         selection: As for `read_annotations`.
         means: As for `read_annotations`.
+        images: What messages call a Parquet file that holds images -> their names, row by row.
 
     Raises:
         ConfigurationError: As `read_annotations`; or a category, a word or a cell of `--values` is in none of them.
         DataError: As `read_annotations`.
     """
-    tables = [open_table(path, name) for path, name in files]
+    tables = [open_table(path, name, images=(images or {}).get(name)) for path, name in files]
     selection = selection.with_categories(tables)
     found = [_read(table, selection, means) for table in tables]
     for missing in found[0][1]:
@@ -119,12 +123,15 @@ def _first_cells(table: Table, columns: Columns) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(cells)[:_MOST_CELLS] for cells in held)
 
 
-def open_table(path: Path, name: str, *, is_header: Callable[[Sequence[str]], bool] | None = None) -> Table:
+def open_table(
+    path: Path, name: str, *, images: Sequence[str] | None = None, is_header: Callable[[Sequence[str]], bool] | None = None
+) -> Table:
     """Open a table of any format.
 
     Args:
         path: A file of this machine.
         name: What messages call the file.
+        images: Names of the images that a Parquet file holds, row by row.
         is_header: Tells a header from a first row, where text may do without one.
 
     Raises:
@@ -132,7 +139,7 @@ def open_table(path: Path, name: str, *, is_header: Callable[[Sequence[str]], bo
         DataError: The file is missing, or no table.
     """
     if is_parquet(path, name):
-        return parquet.ParquetTable(path, name)
+        return ParquetTable(path, name, images)
     return TextTable(TextFile(path, name), is_header=is_header)
 
 
@@ -150,7 +157,7 @@ def is_parquet(path: Path, name: str) -> bool:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror})") from error
-    if head.startswith(parquet.MAGIC):
+    if head.startswith(MAGIC):
         return True
     for magic, advice in _NO_TABLES:
         if head.startswith(magic):

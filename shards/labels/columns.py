@@ -135,7 +135,10 @@ class _Choice:
                 raise ConfigurationError(f"--key-column: {self._table.name} has no column {wanted!r}{known}")
             self._check_is_one(wanted, "--key-column")
             return self._names.index(wanted)
-        taken = {*self._selection.texts(), *self._selection.drop_columns, *self._selection.columns}
+        images = self._table.image_column
+        if images is not None and (self._means is None or self._share_found(self._names.index(images)) > 0):
+            return self._names.index(images)
+        taken = {*self._selection.texts(), *self._selection.drop_columns, *self._selection.columns, images}
         free = [place for place, name in enumerate(self._names) if name not in taken]
         if not free:
             raise ConfigurationError(f"{self._table.name}: no column is left to name the image; give it with --key-column")
@@ -209,7 +212,7 @@ class _Choice:
 
     def _all(self, key: int) -> Iterator[Attribute]:
         cells = label_cells(self._selection.rules())
-        taken = {*self._selection.texts(), *self._selection.drop_columns}
+        taken = {*self._selection.texts(), *self._selection.drop_columns, self._table.image_column}
         for place, name in enumerate(self._names):
             if place == key or name in taken:
                 continue

@@ -1,7 +1,7 @@
 """Parquet files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shards.errors import ConfigurationError, DataError
+from shards.errors import DataError
 from shards.labels.cells import Cells
 from shards.labels.columns import wrong_cell
 from shards.labels.table import HEAD_ROWS, Attribute, Chunk, Columns
+from shards.storage.parquet_file import find_image_column, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-MAGIC = b"PAR1"
 
 _ROWS_PER_CHUNK = 2048
 _NOT_ALLOWED = 254
@@ -30,16 +29,26 @@ class ParquetTable:
     names_key = True
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, images: Sequence[str] | None = None) -> None:
         """Read the column names.
+
+        Args:
+            path: A file of this machine.
+            name: What messages call it.
+            images: Names of the images that it holds, row by row; by default they are the paths that stand beside them.
 
         Raises:
             ConfigurationError: pyarrow is missing.
             DataError: The file is damaged, or names a column twice.
         """
         self.path, self.name, self.where_header = path, name, name
-        self._names = _names(path, name)
+        with opened(path, name) as file:
+            self._names = _names(file, name)
+            self._classes = _classes(file)
+            self._images = find_image_column(file, name)
+        self._image_names = images
         self.header = tuple(column.strip() for column in self._names)
+        self.image_column = self.header[self._names.index(self._images.name)] if self._images is not None else None
 
     def where(self, row: int) -> str:
         """Return what messages call a row."""
@@ -51,10 +60,9 @@ class ParquetTable:
 
     def rows(self) -> Iterator[list[str]]:
         """Yield all rows as text; a null is an empty cell."""
-        with _opened(self.path, self.name) as file:
-            for batch in file.iter_batches(_ROWS_PER_CHUNK, use_threads=False):
-                batch.validate(full=True)
-                yield from map(list, zip(*map(_texts, batch.columns), strict=True))
+        for batch, first_row in self._batches(self._names):
+            columns = [self._image_cells(batch, first_row) if self._is_image(name) else self._cells(batch, name) for name in self._names]
+            yield from map(list, zip(*columns, strict=True))
 
     def chunks(self, columns: Columns) -> Iterator[Chunk]:
         """Yield all rows of some columns.
@@ -62,23 +70,50 @@ class ParquetTable:
         Raises:
             DataError: The file is damaged, or a cell holds what it may not.
         """
-        first_row = 0
         attributes = [(attribute, self._names[attribute.position]) for attribute in columns.attributes]
         key, texts = self._names[columns.key], [self._names[place] for place in columns.texts]
-        wanted = list(dict.fromkeys([key, *(name for _, name in attributes), *texts]))
-        with _opened(self.path, self.name) as file:
+        for batch, first_row in self._batches([key, *(name for _, name in attributes), *texts]):
+            files = self._image_cells(batch, first_row) if self._is_image(key) else self._files(batch.column(key), key, first_row)
+            codes = [self._codes(self._column(batch, name), name, first_row, attribute) for attribute, name in attributes]
+            cells = tuple(self._cells(batch, name) for name in texts)
+            yield Chunk(files, np.stack(codes, axis=1).tobytes() if codes else b"", cells)
+
+    def _batches(self, names: Sequence[str]) -> "Iterator[tuple[pa.RecordBatch, int]]":
+        """Yield some rows of some columns, and the number of the first; of images no more than their paths."""
+        wanted = [name for name in dict.fromkeys(names) if not self._is_image(name)]
+        if self._images is not None and self._images.path is not None and len(wanted) < len(names):
+            wanted.append(self._images.path)
+        first_row = 0
+        with opened(self.path, self.name) as file:
             from pyarrow import default_memory_pool
 
-            for batch in file.iter_batches(_ROWS_PER_CHUNK, columns=wanted, use_threads=False):
+            # Without a column there would be no rows.
+            for batch in file.iter_batches(_ROWS_PER_CHUNK, columns=wanted or self._names[:1], use_threads=False):
                 # Among others: strings that are not UTF-8.
                 batch.validate(full=True)
-                files = self._files(batch.column(key), key, first_row)
-                codes = [self._codes(batch.column(name), name, first_row, attribute) for attribute, name in attributes]
-                cells = tuple(_texts(batch.column(name)) for name in texts)
-                yield Chunk(files, np.stack(codes, axis=1).tobytes() if codes else b"", cells)
-                first_row += len(files)
+                yield batch, first_row
+                first_row += batch.num_rows
                 # Otherwise Arrow keeps what it has freed, in the end several times what the labels take.
                 default_memory_pool().release_unused()
+
+    def _is_image(self, name: str) -> bool:
+        return self._images is not None and name == self._images.name
+
+    def _image_cells(self, batch: "pa.RecordBatch", first_row: int) -> list[str]:
+        """Return the names of a batch's images, empty ones where nothing names them."""
+        if self._image_names is not None:
+            return list(self._image_names[first_row : first_row + batch.num_rows])
+        if self._images is None or self._images.path is None:
+            return [""] * batch.num_rows
+        return [path or "" for path in batch.column(self._images.name).flatten()[0].to_pylist()]
+
+    def _column(self, batch: "pa.RecordBatch", name: str) -> "pa.Array":
+        """Return a column; classes that have names by these."""
+        column = batch.column(name)
+        return _named(column, self._classes[name]) if name in self._classes else column
+
+    def _cells(self, batch: "pa.RecordBatch", name: str) -> list[str]:
+        return _texts(self._column(batch, name))
 
     def _files(self, column: "pa.Array", name: str, first_row: int) -> list[str]:
         column, kind = _plain(column)
@@ -151,27 +186,34 @@ def _plain(column: "pa.Array") -> "tuple[pa.Array, str]":
     return column, next((kind for kind, accepts in tests.items() if any(accept(column.type) for accept in accepts)), "")
 
 
-def _names(path: Path, name: str) -> list[str]:
-    with _opened(path, name) as file:
-        names = file.schema_arrow.names
+def _names(file: "pq.ParquetFile", name: str) -> list[str]:
+    names = file.schema_arrow.names
     if len(set(names)) != len(names):
         twice = next(column for column in names if names.count(column) > 1)
         raise DataError(f"{name}: column {twice[:60]!r} is named twice; rename or remove one")
     return names
 
 
-@contextmanager
-def _opened(path: Path, name: str) -> "Iterator[pq.ParquetFile]":
+def _classes(file: "pq.ParquetFile") -> dict[str, list[str]]:
+    """Return the columns of more than two classes, as Hugging Face's datasets tell them -> the classes' names."""
     try:
-        # Imported here: whoever has no Parquet files need not install it.
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise ConfigurationError(f"{name}: reading Parquet needs pyarrow; pip install 'dropstream[parquet]'") from error
-    try:
-        # Reading ahead would hold more of the file. `buffer_size` would hold less, but pyarrow 17 then fails on some files ("Cannot shrink
-        # read buffer").
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            yield file
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name}: cannot be read as Parquet ({' '.join(str(error).split())[:200]}); get a whole copy") from error
+        told = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+        features = told["info"]["features"].items()
+        found = {name: feature["names"] for name, feature in features if feature.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {
+        name: names
+        for name, names in found.items()
+        if isinstance(names, list) and len(names) > 2 and all(isinstance(entry, str) and entry for entry in names)
+    }
+
+
+def _named(column: "pa.Array", names: Sequence[str]) -> "pa.Array":
+    """Return the names of classes; the numbers as they are where one has no name. -1 is none at all."""
+    import pyarrow as pa
+
+    numbers = column.to_pylist()
+    if any(number is not None and (not isinstance(number, int) or not -1 <= number < len(names)) for number in numbers):
+        return column
+    return pa.array([None if number is None or number < 0 else names[number] for number in numbers], pa.string())

@@ -77,6 +77,11 @@ class Table(Protocol):
         ...
 
     @property
+    def image_column(self) -> str | None:
+        """Return the column that holds images themselves; None if there is none, as in text."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was guessed of the format, in words."""
         ...

@@ -43,6 +43,8 @@ class _Layout:
 class TextTable:
     """A text table, not read yet but for its first rows."""
 
+    image_column: str | None = None
+
     def __init__(self, file: TextFile, *, is_header: Callable[[Sequence[str]], bool] | None = None) -> None:
         """Find out how the file is to be read.
 

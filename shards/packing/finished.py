@@ -125,8 +125,8 @@ def _image_difference(out: Folder, options: PackOptions, source: Source, rows: N
         return ""
     with out.fetch("index.npy") as path:
         checksums = np.load(path, mmap_mode="r", allow_pickle=False)["crc32"].tolist()
-    folder = open_images(options.images)
     names = [name.decode("utf-8", "surrogateescape") for name in source.files[rows].tolist()]
+    folder = open_images(options.images, names)
     for start in range(0, len(names), _READ_IMAGES):
         part = slice(start, start + _READ_IMAGES)
         for name, image, checksum in zip(names[part], folder.read_many(names[part]), checksums[part], strict=True):

@@ -155,7 +155,7 @@ def read_rows(out: Folder, name: str) -> NDArray[np.void]:
 
 def _images(job: ShardJob) -> Iterator[tuple[int, bytes | str]]:
     """Yield each image's position and its bytes, or why it was not read. Of a few at a time, for where they come over a network."""
-    folder = open_images(job.images)
+    folder = open_images(job.images, [name.decode("utf-8", "surrogateescape") for name in job.files.tolist()])
     pending: list[int] = []
     num_bytes = 0
     for position, size in enumerate(job.sizes.tolist()):

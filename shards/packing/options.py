@@ -14,19 +14,20 @@ _QUALITY = 95
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackOptions:
-    """Pack a folder of JPEGs and its attribute table into shards, once per data set. Stopped at any point, the same command goes on."""
+    """Pack a folder of images and its attribute table into shards, once per data set. Stopped at any point, the same command goes on."""
 
     images: str
-    """Folder of the JPEG files that the attribute table names, sub-folders included; a path, or a URL such as s3://bucket/faces."""
-    attributes: tuple[str, ...]
-    """CelebA's list_attr_celeba.txt, or a CSV or Parquet table with one column per attribute (0/1, -1/1, true/false, yes/no, empty = not
-    labelled). Several tables of the same attributes are read one after the other."""
+    """Folder of the JPEG and PNG files that the attribute table names, sub-folders included: a path, or a URL such as s3://bucket/faces. Or
+    a ZIP archive of them, or Parquet files that hold them."""
     out: str
     """Folder to write, or a URL; made if it is missing. An unfinished one of ours is finished, anything else must be empty."""
+    attributes: tuple[str, ...] = ()
+    """CelebA's list_attr_celeba.txt, or a CSV or Parquet table with one column per attribute (0/1, -1/1, true/false, yes/no, empty = not
+    labelled). Several tables of the same attributes are read one after the other. May be left out where --images is Parquet."""
     partition: tuple[str, ...] | None = None
     """CelebA's list_eval_partition.txt, or another file of images and splits; `column=NAME` of the attribute table; `folders` (train, val,
-    test below --images); `tables` (each of --attributes is a split, by its name); or lists, `test=FILE val=FILE`. Without it: a seeded
-    split of 70 % train, 15 % val, 15 % test."""
+    test below --images); `tables` (each of --attributes, or each Parquet file of images, is a split, by its name); or lists,
+    `test=FILE val=FILE`. Without it: a seeded split of 70 % train, 15 % val, 15 % test."""
     group_column: str | None = None
     """Column of what must not be in two splits of the seeded split, a person for example."""
     key_column: str | None = None
@@ -68,7 +69,7 @@ class PackOptions:
         """Check the ranges."""
         for name in ("images", "attributes", "out", "partition"):
             given = getattr(self, name)
-            if given == "" or (isinstance(given, tuple) and (not given or "" in given)):
+            if given == "" or (isinstance(given, tuple) and ("" in given or (not given and name != "attributes"))):
                 raise ConfigurationError(f"--{name} is empty (an unset shell variable?), expected a path or a URL")
         self._check_tables()
         self._check_resize()
@@ -109,6 +110,6 @@ class PackOptions:
             kind, _ = parse_partition(self.partition)
             if self.group_column is not None:
                 raise ConfigurationError("--group-column has no effect with --partition: the splits are given; leave one of them out")
-            if kind == "tables" and len(self.attributes) < 2:
+            if kind == "tables" and len(self.attributes) == 1:
                 raise ConfigurationError("--partition tables needs several tables behind --attributes, one for each split")
         parse_rules(self.values or ())

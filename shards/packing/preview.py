@@ -98,11 +98,12 @@ def preview(options: PackOptions) -> None:
         DataError: An input is missing or damaged; or something would stop the packing, and the page tells it too.
     """
     with Progress() as progress:
-        found, problem = _look(options, read_inputs(options, progress.listed))
+        inputs = read_inputs(options, progress.listed)
+        found, problem = _look(options, inputs)
     if options.json:
         print(json.dumps(dataclasses.asdict(found), indent=1))
     else:
-        _print(options, found)
+        _print(options.images, inputs.tables, found)
     if problem is not None:
         raise problem
 
@@ -167,9 +168,10 @@ def _attributes(inputs: Inputs) -> Iterator[AttributePreview]:
 
 def _look_at_images(options: PackOptions, files: NDArray[np.bytes_]) -> tuple[Counter[str], list[str]]:
     chosen = files[np.unique(np.linspace(0, len(files) - 1, min(_LOOKED_AT, len(files)), dtype=np.int64))] if len(files) else files
-    folder = open_images(options.images)
+    names = [name.decode("utf-8", "surrogateescape") for name in chosen.tolist()]
+    folder = open_images(options.images, names)
     sizes, bad = Counter[str](), list[str]()
-    for name in (name.decode("utf-8", "surrogateescape") for name in chosen.tolist()):
+    for name in names:
         try:
             header = check_image(next(folder.read_many([name])), decode=False)
             sizes[f"{header.width} x {header.height}"] += 1
@@ -196,16 +198,12 @@ def _command(options: PackOptions) -> str:
     return shlex.join(words)
 
 
-def _print(options: PackOptions, found: Preview) -> None:
+def _print(images: str, tables: Sequence[str], found: Preview) -> None:
     console = Console(highlight=False)
     key = f"column {found.key_column!r} names the image" if found.key_column else "the first column names the image"
-    console.print(
-        Text.assemble((one_line(", ".join(options.attributes)), "bold"), f": {found.rows:,} rows; {one_line(key)}"), soft_wrap=True
-    )
+    console.print(Text.assemble((one_line(", ".join(tables)), "bold"), f": {found.rows:,} rows; {one_line(key)}"), soft_wrap=True)
     size = f"{found.image_bytes / 1e6:,.1f} MB"
-    console.print(
-        Text.assemble((one_line(options.images), "bold"), f": {found.matched:,} of these rows have an image ({size})"), soft_wrap=True
-    )
+    console.print(Text.assemble((one_line(images), "bold"), f": {found.matched:,} of these rows have an image ({size})"), soft_wrap=True)
     for count, examples, what in (
         (found.rows_without_image, found.rows_without_image_examples, "rows without an image"),
         (found.images_without_row, found.images_without_row_examples, "images without a row"),

@@ -34,7 +34,9 @@ from shards.packing.splits import (
     random_group_splits,
     random_splits,
 )
+from shards.storage.folder import Files
 from shards.storage.opening import as_path, open_folder, open_images
+from shards.storage.parquet_images import ParquetImages
 
 _MOST_LOOKED_AT = 1000
 
@@ -100,6 +102,8 @@ class Inputs:
     """[N] split of each row's table, with `--partition tables`."""
     images: Images
     """The image of each row."""
+    tables: tuple[str, ...]
+    """What messages call the tables."""
 
 
 def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Inputs:
@@ -109,7 +113,13 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
         DataError: An input is missing or damaged.
         ConfigurationError: A URL or a column cannot be used.
     """
-    listing = list_images(open_images(options.images), on_listed)
+    source = open_images(options.images)
+    tables_given = options.attributes or tuple(source.tables() if isinstance(source, ParquetImages) else ())
+    if not tables_given:
+        raise ConfigurationError(
+            "missing --attributes, the table of labels (only Parquet files hold labels beside their images); see --help"
+        )
+    listing = list_images(source, on_listed)
     if not len(listing.names):
         raise DataError(f"{options.images}: is not a folder of images (there are no files in it, or no such folder)")
     _check_no_archive_inside(options.images, listing)
@@ -123,11 +133,18 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
         group_column=options.group_column,
     )
     with ExitStack() as fetched:
-        files = [(fetched.enter_context(local_file(url)), url) for url in options.attributes]
-        tables = read_tables(files, selection, listing.means)
-    annotations = _appended(options.attributes, tables)
-    splits = _splits_of_tables(options.attributes, tables) if kind == "tables" else None
-    return Inputs(listing, annotations, splits, match_images(listing, annotations.files))
+        files = [(fetched.enter_context(local_file(url)), url) for url in tables_given]
+        tables = read_tables(files, selection, listing.means, _names_inside(source, tables_given))
+    annotations = _appended(tables_given, tables)
+    splits = _splits_of_tables(tables_given, tables) if kind == "tables" else None
+    return Inputs(listing, annotations, splits, match_images(listing, annotations.files), tables_given)
+
+
+def _names_inside(source: Files, tables: Sequence[str]) -> dict[str, list[str]]:
+    """Return each table that holds the images as well -> their names."""
+    inside = source.names() if isinstance(source, ParquetImages) else {}
+    by_path = {os.path.realpath(file): names for file, names in inside.items()}
+    return {table: by_path[os.path.realpath(table)] for table in tables if os.path.realpath(table) in by_path}
 
 
 def _check_no_archive_inside(images: str, listing: Listing) -> None:
@@ -145,7 +162,7 @@ def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
     unmatched = tuple(_unmatched(options, inputs))
     found = images.files != b""
     if not found.any():
-        raise DataError(f"{options.images}: holds none of the images that {', '.join(options.attributes)} names")
+        raise DataError(f"{options.images}: holds none of the images that {', '.join(inputs.tables)} names")
     files = images.files[found]
     check_once(annotations, images)
     keys = keys_of(files)
@@ -208,7 +225,7 @@ def _given(
     if kind == "folders":
         return folder_splits(options.images.rstrip("/"), files), ()
     if kind == "column" and annotations.splits is not None:
-        return split_codes(given[0], annotations.splits[found], ", ".join(options.attributes))
+        return split_codes(given[0], annotations.splits[found], ", ".join(inputs.tables))
     if kind == "lists":
         lists = []
         for code, url in given.items():

@@ -1,5 +1,7 @@
 """What lies at a path of this machine or at a URL."""
 
+import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -7,6 +9,8 @@ from shards.errors import DataError
 from shards.storage.folder import Files, Folder, is_url
 from shards.storage.local_folder import LocalFolder
 from shards.storage.lock import lock_folder
+from shards.storage.parquet_file import MAGIC, SUFFIX
+from shards.storage.parquet_images import ParquetImages
 
 _ZIP = ".zip"
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -38,8 +42,12 @@ def open_folder(url: str) -> Folder:
     return UrlFolder(url)
 
 
-def open_images(url: str) -> Files:
-    """Return the files of a folder of images, on this machine or at a URL, or of a ZIP archive.
+def open_images(url: str, wanted: Sequence[str] = ()) -> Files:
+    """Return the files of a folder of images, on this machine or at a URL, of a ZIP archive, or the images in Parquet files.
+
+    Args:
+        url: A path of this machine, or a URL.
+        wanted: Names of the images that will be read, where it is known: those of Parquet files are then taken out together.
 
     Raises:
         ConfigurationError: As `open_folder`.
@@ -51,7 +59,7 @@ def open_images(url: str) -> Files:
         return open_folder(f"zip://::{url}" if url.lower().endswith(_ZIP) and not url.startswith("zip:") else url)
     path = Path(url)
     if not path.is_file():
-        return LocalFolder(url)
+        return ParquetImages(url, wanted) if _holds_parquet_only(path) else LocalFolder(url)
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -62,10 +70,28 @@ def open_images(url: str) -> Files:
         from shards.storage.zip_folder import ZipFolder
 
         return ZipFolder(url)
+    if head.startswith(MAGIC):
+        return ParquetImages(url, wanted)
     for magic, at, name in _ARCHIVES:
         if head.startswith(magic, at):
             raise DataError(f"{url}: is a {name}; unpack it, and name the folder")
-    raise DataError(f"{url}: is a file, expected a folder of images or a ZIP archive of them")
+    raise DataError(f"{url}: is a file, expected a folder of images, a ZIP archive of them, or Parquet that holds them")
+
+
+def _holds_parquet_only(folder: Path) -> bool:
+    """Tell whether Parquet files lie in a folder and no others, but for hidden ones and what Hugging Face puts beside them."""
+    found = False
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and entry.is_file():
+                    found = True
+                elif not entry.name.startswith(".") and not entry.name.endswith((".md", ".json")):
+                    # A folder of images is known by its first.
+                    return False
+    except OSError:
+        return False
+    return found
 
 
 def as_path(url: str) -> str:
