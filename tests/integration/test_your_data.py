@@ -2,10 +2,12 @@
 
 import re
 import shlex
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shards.command import parse_flags
 from shards.dataset import ShardDataset
@@ -27,6 +29,57 @@ def write(path: str, *lines: str) -> None:
     Path(path).write_text("\n".join(lines) + "\n")
 
 
+def put_png(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (48, 40), "grey").save(path)
+
+
+def celeba_tables() -> Expected:
+    """Write CelebA's two tables for six images."""
+    rows = [f"{number:06d}.jpg {2 * (number % 2) - 1:2d} {1 if number < 4 else -1:2d}" for number in range(1, 7)]
+    write("list_attr_celeba.txt", "6", "Smiling Young ", *rows)
+    write("list_eval_partition.txt", *(f"{number:06d}.jpg {number % 3}" for number in range(1, 7)))
+    splits = ("train", "val", "test")
+    return {f"{number:06d}": (splits[number % 3], {"Smiling": number % 2, "Young": int(number < 4)}) for number in range(1, 7)}
+
+
+def celeba_zip() -> Expected:
+    put_faces(Path("img_align_celeba"), *(f"{number:06d}.jpg" for number in range(1, 7)))
+    with zipfile.ZipFile("img_align_celeba.zip", "w") as archive:
+        for path in sorted(Path("img_align_celeba").iterdir()):
+            archive.write(path)
+            path.unlink()
+    return {f"img_align_celeba_{key}": wanted for key, wanted in celeba_tables().items()}
+
+
+def celeba_png() -> Expected:
+    for number in range(1, 7):
+        put_png(Path(f"img_align_celeba_png/{number:06d}.png"))
+    return celeba_tables()
+
+
+def hugging_face() -> Expected:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    put_faces(Path("files"), *(f"{number:06d}.jpg" for number in range(1, 7)))
+    Path("celeba/data").mkdir(parents=True)
+    expected = celeba_tables()
+    for split, name in (("train", "train"), ("val", "valid"), ("test", "test")):
+        keys = [key for key, (its_split, _) in expected.items() if its_split == split]
+        images = [{"bytes": Path(f"files/{key}.jpg").read_bytes(), "path": f"{key}.jpg"} for key in keys]
+        labels = {label: [bool(expected[key][1][label]) for key in keys] for label in ("Smiling", "Young")}
+        table = pyarrow.table({"image": images, "celeb_id": [7] * len(keys)} | labels)
+        parquet.write_table(table, f"celeba/data/{name}-00000-of-00001.parquet")
+    return expected
+
+
+def photographs() -> Expected:
+    Path("photographs").mkdir()
+    for number in range(6):
+        Image.new("RGB", (900, 600), (40 * number, 90, 9)).save(f"photographs/{number}.jpg")
+    write("labels.csv", "file,Smiling", *(f"{number}.jpg,{number % 2}" for number in range(6)))
+    return {str(number): (None, {"Smiling": number % 2}) for number in range(6)}
+
+
 def celeba_hq() -> Expected:
     put_faces(Path("CelebAMask-HQ/CelebA-HQ-img"), *(f"{number}.jpg" for number in range(6)))
     rows = [f"{number}.jpg  {1 if number % 2 else -1} {1 if number < 3 else -1}" for number in range(6)]
@@ -35,7 +88,8 @@ def celeba_hq() -> Expected:
 
 
 def ffhq() -> Expected:
-    put_faces(Path("ffhq"), *(f"{number // 3 * 1000:05d}/{number:05d}.jpg" for number in range(6)))
+    for number in range(6):
+        put_png(Path(f"ffhq/{number // 3 * 1000:05d}/{number:05d}.png"))
     header = "image_number,age_group,age_group_confidence,gender,gender_confidence,glasses"
     rows = [
         f"{number},{'0-2' if number < 2 else '30-39'},0.9,{'male' if number % 2 else 'female'},1.0,{'Normal' if number == 4 else 'None'}"
@@ -210,6 +264,10 @@ def folders() -> Expected:
 
 
 SETS = {
+    "CelebA in its ZIP archive": celeba_zip,
+    "CelebA's lossless PNGs": celeba_png,
+    "A data set from Hugging Face": hugging_face,
+    "Photographs larger than anyone trains on": photographs,
     "CelebA-HQ": celeba_hq,
     "FFHQ": ffhq,
     "LFW with attributes": lfw,
@@ -251,6 +309,8 @@ def test_a_recipe_packs_the_right_labels(name, tmp_path, monkeypatch):
         its_split, row = found[key]
         assert split in (None, its_split)
         assert {label: int(row[names.index(label)]) for label in labels} == labels
+    if name == "Photographs larger than anyone trains on":
+        assert {(int(row["width"]), int(row["height"])) for row in data.index} == {(384, 256)}
     if name == "LFW with attributes":
         people = {}
         for key, (its_split, _) in found.items():
