@@ -33,6 +33,7 @@ from shards.errors import DataError, DropstreamError
 from shards.image.check import check_image
 from shards.image.header import BadImageError
 from shards.image.jpeg import JPEG
+from shards.image.png import without_extras
 
 _UNLIMITED = 2**62
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where torch puts it)
@@ -184,7 +185,7 @@ def _decoded(data: NDArray[np.uint8]) -> Tensor:
         return decode_jpeg(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=True)  # pyrefly: ignore[bad-return]
     # Pillow fills up what a damaged one lacks, and torchvision's decoder ends the process.
     check_image(data.tobytes(), decode=True)
-    with Image.open(io.BytesIO(data.tobytes())) as image:
+    with Image.open(io.BytesIO(without_extras(data.tobytes()))) as image:
         return torch.from_numpy(np.array(ImageOps.exif_transpose(image).convert("RGB"))).permute(2, 0, 1)
 
 

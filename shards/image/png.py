@@ -43,6 +43,7 @@ _PALETTE = 3
 _WITH_ALPHA = (4, 6)
 _LAST_FILTER = 4
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_KEPT = (*_CRITICAL, b"tRNS", b"eXIf")
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Of an interlaced picture: first column and row, and the steps to the next ones (Adam7)."""
 _BLOCK = 1 << 20
@@ -113,6 +114,12 @@ def read_png(data: bytes) -> PngHeader:
         BadImageError: The policy above refuses it.
     """
     return _read(data, _read_chunks(data))
+
+
+def without_extras(data: bytes) -> bytes:
+    """Return a sound PNG without profiles, texts and whatever else does not change its pixels: Pillow refuses large ones, DALI does not."""
+    chunks = [chunk for chunk in _read_chunks(data) if chunk.kind in _KEPT]
+    return PNG + b"".join(data[chunk.begin - 8 : chunk.end + 4] for chunk in chunks)
 
 
 def _read_chunks(data: bytes) -> Sequence[_Chunk]:
@@ -243,7 +250,7 @@ def _is_opaque(data: bytes) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with Image.open(io.BytesIO(without_extras(data)), formats=["PNG"]) as image:
             return image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
     except (OSError, ValueError, SyntaxError) as error:
         raise _damaged(" ".join(str(error).split())) from error

@@ -6,6 +6,7 @@ import PIL
 from PIL import Image, features
 
 from shards.image.header import REPLACE, BadImageError, ImageHeader
+from shards.image.png import without_extras
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,7 +43,8 @@ def shrink(data: bytes, header: ImageHeader, *, side: int, quality: int) -> tupl
     scale = min(1.0, side / min(header.width, header.height))
     width, height = (max(1, round(length * scale)) for length in (header.width, header.height))
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
+        plain = without_extras(data) if header.suffix == "png" else data
+        with Image.open(io.BytesIO(plain), formats=["JPEG", "PNG"]) as image:
             if header.suffix == "jpg":
                 image.draft(None, (_ROOM * max(width, height),) * 2 if scale < 1 else image.size)
             picture = image.convert("L" if image.mode in _GREY else "RGB")

@@ -1,12 +1,16 @@
 """What only a GPU can show. Skipped without CUDA."""
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
+from PIL import Image
 
 from engine.pipeline.imagenet import STD
+from shards.dataset import ShardDataset
+from tests.conftest import pack
 from tests.integration.conftest import records, results, train
 from tests.loading import batches, open_loader
 from tests.waiting import no_waiting
@@ -41,6 +45,24 @@ def test_decoding_on_the_gpu_agrees_with_the_cpu(shards, decoder, options):
         assert torch.equal(got.labels.cpu(), expected.labels)
         # nvJPEG and libjpeg-turbo differ in rounding and in how they interpolate colour.
         assert grey_levels(got.images, expected.images).mean() < 3
+
+
+@pytest.mark.parametrize("decoder", ["auto", "cpu"])
+def test_pngs_beside_jpegs_are_decoded_without_loss(celeba, tmp_path, decoder):
+    source = shutil.copytree(celeba, tmp_path / "celeba")
+    for path in sorted((source / "img_align_celeba").iterdir())[::2]:
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    packed = pack(source, tmp_path / "shards")
+    is_png = {
+        int(line.split()[3][:6]): line.startswith("png") for path in packed.glob("*.idx") for line in path.read_text().splitlines()[1:]
+    }
+    keys = ShardDataset(packed).keys
+    reference, loaded = (batches(3, packed, image_size="none", **options) for options in ({}, {"device": "cuda:0", "decoder": decoder}))
+    for expected, got in zip(reference, loaded, strict=True):
+        for sample_id, one, other in zip(expected.ids.tolist(), expected.images, got.images, strict=True):
+            difference = grey_levels(one, other)
+            assert difference.max() < 0.01 if is_png[int(keys[sample_id])] else difference.mean() < 3
 
 
 def test_the_same_batches_come_again_bit_for_bit_and_after_a_resume(shards):

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -16,7 +17,8 @@ from torchvision.io import ImageReadMode, decode_png
 
 from shards.image.check import check_image, read_header
 from shards.image.header import MAX_PIXELS, MAX_SIDE, BadImageError
-from shards.image.png import MAX_CHUNKS
+from shards.image.png import MAX_CHUNKS, without_extras
+from shards.image.resize import shrink
 
 RNG = np.random.default_rng(0)
 WIDTH, HEIGHT = 30, 20
@@ -229,6 +231,38 @@ def test_a_transparent_pixel_is_seen_by_decoding_and_never_passes_without(data):
         check_image(data, decode=False)
     # A shard's image has passed the check already.
     assert read_header(data).suffix == "png"
+
+
+BOMB = zlib.compress(bytes(64 * 2**20), 9)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [chunk(b"zTXt", b"a\0\0" + BOMB), chunk(b"iCCP", b"a\0\0" + BOMB), chunk(b"iTXt", b"a\0\1\0\0\0" + BOMB)],
+    ids=["text", "profile", "international-text"],
+)
+def test_bombs_beside_the_pixels_are_never_inflated(extra):
+    data = raw(8, RGBA, extra, pixels=np.insert(np.full((HEIGHT, 4 * WIDTH), 255), 0, 0, axis=1).astype(np.uint8).tobytes())
+    tracemalloc.start()
+    try:
+        header = check_image(data, decode=True)
+        small, _ = shrink(data, header, side=10, quality=90)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert np.asarray(Image.open(io.BytesIO(small))).min() > 250
+    assert np.array_equal(by_dali(data), np.asarray(Image.open(io.BytesIO(without_extras(data))).convert("RGB")))
+
+
+def test_a_bomb_of_pixels_is_left_when_there_are_enough():
+    data = raw(8, RGB, pixels=bytes(64 * 2**20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadImageError, match="it has more pixels than its header says"):
+            check_image(data, decode=True)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_every_flipped_bit_is_found():
