@@ -19,11 +19,11 @@ class PackOptions:
     images: str
     """Folder of the JPEG and PNG files that the attribute table names, sub-folders included: a path, or a URL such as s3://bucket/faces. Or
     a ZIP archive of them, or Parquet files that hold them."""
-    out: str
-    """Folder to write, or a URL; made if it is missing. An unfinished one of ours is finished, anything else must be empty."""
     attributes: tuple[str, ...] = ()
     """CelebA's list_attr_celeba.txt, or a CSV or Parquet table with one column per attribute (0/1, -1/1, true/false, yes/no, empty = not
     labelled). Several tables of the same attributes are read one after the other. May be left out where --images is Parquet."""
+    out: str
+    """Folder to write, or a URL; made if it is missing. An unfinished one of ours is finished, anything else must be empty."""
     partition: tuple[str, ...] | None = None
     """CelebA's list_eval_partition.txt, or another file of images and splits; `column=NAME` of the attribute table; `folders` (train, val,
     test below --images); `tables` (each of --attributes, or each Parquet file of images, is a split, by its name); or lists,

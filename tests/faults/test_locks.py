@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[2]
 SLOW = """
 import sys
 from shards.packing import job, pack
-check, seen = job.check_jpeg, []
+check, seen = job.check_image, []
 def slow_check(image, **options):
     seen.append(image)
     if len(seen) == 12:
         print("in the middle", flush=True)
         sys.stdin.read()
     return check(image, **options)
-job.check_jpeg = slow_check
+job.check_image = slow_check
 pack.main()
 """
 

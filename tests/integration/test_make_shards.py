@@ -144,7 +144,11 @@ def test_bad_images_are_left_out_whatever_the_number_of_workers(bad, tmp_path):
     assert list(csv.reader(io.StringIO((tmp_path / "out1" / "quarantine.csv").read_text()))) == [
         ["key", "file", "reason"],
         ["_1_2_x", "./=1+2,x.jpg", "the attribute file does not name it"],
-        ["person0_night_000001", "person0/night/000001.jpg", "is not a JPEG but a GIF image; convert it to JPEG"],
+        [
+            "person0_night_000001",
+            "person0/night/000001.jpg",
+            "is neither JPEG nor PNG but a GIF image; convert it to PNG or JPEG (ImageMagick: mogrify -format png FILE)",
+        ],
         ["person1_day_000002", "person1/day/000002.jpg", "is empty; replace the file or remove its row"],
         ["person2_night_000003", "person2/night/000003.jpg", "no such image; the attribute file names it"],
     ]

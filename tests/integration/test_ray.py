@@ -78,7 +78,7 @@ def test_a_bad_image_is_named_by_the_driver_and_is_not_tried_again(cluster, tmp_
     packer = pack_on(cluster, source, tmp_path / "out")
     _, errors = packer.communicate(timeout=120)
     assert packer.returncode == 3
-    assert "000007.jpg: is not a JPEG but a GIF image" in errors
+    assert "000007.jpg: is neither JPEG nor PNG but a GIF image" in errors
     # Ray's own core sometimes logs that nobody fetched the other tasks' errors.
     ours = [line for line in errors.splitlines() if "task_manager.cc" not in line]
     assert len(ours) == 1, errors

@@ -72,7 +72,7 @@ def test_damage_met_on_the_way_is_named(copy):
 def test_what_dali_cannot_decode_is_told_with_shard_and_key(copy, capfd):
     dataset = ShardDataset(copy)
     write_gif(dataset, 11)
-    with pytest.raises(DataError, match=rf"\.tar: image '{dataset.key(11)}' cannot be decoded: is not a JPEG"):
+    with pytest.raises(DataError, match=rf"\.tar: image '{dataset.key(11)}' cannot be decoded: is neither JPEG nor PNG"):
         batches(7, copy, check_crc=False)
     capfd.readouterr()
 

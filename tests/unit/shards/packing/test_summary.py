@@ -33,7 +33,12 @@ def summary():
         shard("val-000000", 1, 2_000_000),
         shard("test-000000", 1, 4_000_000, resumed=True),
     ]
-    reasons = [NO_IMAGE] * 180 + ["is empty; replace the file or remove its row"] * 1233 + [NO_ROW] * 2 + ["is not a JPEG but a GIF image"]
+    reasons = (
+        [NO_IMAGE] * 180
+        + ["is empty; replace the file or remove its row"] * 1233
+        + [NO_ROW] * 2
+        + ["is neither JPEG nor PNG but a GIF image"]
+    )
     bad = [BadImage(key=f"{number}", file=f"{number}.jpg", reason=reason) for number, reason in enumerate(reasons)]
     return summarise(OPTIONS, ("Young", "Bald"), arrays, packed, bad, 2.0)
 

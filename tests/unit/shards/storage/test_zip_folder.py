@@ -195,5 +195,7 @@ def test_another_archive_is_called_what_it_is(tmp_path, head, name):
 
 def test_another_file_is_no_folder(tmp_path):
     (tmp_path / "faces.jpg").write_bytes(b"\xff\xd8")
-    with pytest.raises(DataError, match=r"faces\.jpg: is a file, expected a folder of images or a ZIP archive of them"):
+    with pytest.raises(
+        DataError, match=r"faces\.jpg: is a file, expected a folder of images, a ZIP archive of them, or Parquet that holds them"
+    ):
         open_images(str(tmp_path / "faces.jpg"))
