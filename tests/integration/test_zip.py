@@ -119,5 +119,5 @@ def test_the_archive_is_no_place_to_write_to(source):
 def test_an_archive_without_files(source, tmp_path):
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
-    with pytest.raises(DataError, match=r"empty\.zip: is not a folder of images \(there are no files in it"):
+    with pytest.raises(DataError, match=r"empty\.zip: is a ZIP archive without files; download or copy it again"):
         pack(source, str(tmp_path / "empty.zip"), tmp_path / "out")
