@@ -318,6 +318,9 @@ def local_file(url: str) -> Iterator[Path]:
 def absolute(url: str) -> str:
     """Return the path or URL as a process in another folder may use it."""
     url = as_path(url)
+    inside, chain, archive = url.rpartition("::")
+    if chain:
+        return f"{inside}{chain}{absolute(archive)}"
     return url if "://" in url else os.path.abspath(url)  # noqa: PTH100 (resolve would follow links)
 
 

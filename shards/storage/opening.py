@@ -46,20 +46,27 @@ def open_images(url: str, wanted: Sequence[str] = ()) -> Files:
         DataError: It is another kind of archive, or no folder.
     """
     url = as_path(url)
+    inside, _, archive = url.rpartition("::")
+    # A chain of more, and other protocols, are left to fsspec.
+    if inside.startswith("zip://") and "::" not in inside:
+        opened = open_images(archive)
+        if isinstance(opened, ZipFolder):
+            return ZipFolder(archive, inside.removeprefix("zip://"))
+        if not is_url(archive):
+            raise DataError(f"{url}: there is no ZIP archive {archive}")
     if not is_url(url):
         return _open_local(url, wanted)
     # As above.
     from shards.storage.url_folder import UrlFolder
 
     name = url.rpartition("/")[2]
-    # With `::` fsspec itself looks into an archive.
-    if url.lower().endswith(_ZIP) and "::" not in url and UrlFolder(url.removesuffix(name)).find(name):
+    if url.lower().endswith(_ZIP) and not inside and UrlFolder(url.removesuffix(name)).find(name):
         return ZipFolder(url)
     return UrlFolder(url)
 
 
 def is_zip(url: str) -> bool:
-    """Tell whether the images lie in a ZIP archive, a folder of which fsspec names `zip://FOLDER::FILE` and nothing names `FILE/FOLDER`."""
+    """Tell whether the images lie in a ZIP archive: a folder of it is `zip://FOLDER::FILE`, and not `FILE/FOLDER`."""
     return "::" in url or isinstance(open_images(url), ZipFolder)
 
 
@@ -98,7 +105,7 @@ def _holds_parquet_only(folder: str) -> bool:
 
 
 def as_path(url: str) -> str:
-    """Return `zip://FILE` as the path FILE; anything else, fsspec's `zip://FOLDER::FILE` among it, as it is.
+    """Return `zip://FILE` as the path FILE; anything else, `zip://FOLDER::FILE` among it, as it is.
 
     >>> as_path("zip://faces.zip"), as_path("zip://img::faces.zip")
     ('faces.zip', 'zip://img::faces.zip')

@@ -122,7 +122,8 @@ def _as_arrays(url: str, entries: Sequence[zipfile.ZipInfo], directory_start: in
         raise _broken(url, "a file lies beyond the largest number") from error
     # Folders' entries lie between the files: what is behind a file is looked up before they are left out.
     order = np.argsort(members["start"], kind="stable")
-    members["stop"][order] = np.append(members["start"][order][1:], directory_start)[: len(entries)]
+    following = np.append(members["start"][order][1:], directory_start)[: len(entries)]
+    members["stop"][order] = np.minimum(following, directory_start)
     kept = np.array([bool(_name(entry)) and not entry.is_dir() for entry in entries], np.bool_)
     names = np.array(
         [_encoded(url, entry) for entry, is_kept in zip(entries, kept, strict=True) if is_kept], np.bytes_ if kept.any() else "S1"

@@ -30,13 +30,15 @@ class ZipFolder:
     the longest name has: 13 MB for CelebA's 202,599 images.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, inside: str = "") -> None:
         """Name it; nothing is read yet.
 
         Args:
-            url: A path of this machine, or a URL.
+            url: The archive: a path of this machine, or a URL.
+            inside: A folder in it; empty for all of it.
         """
         self.url = url
+        self._inside = inside.strip("/") + "/" if inside.strip("/") else ""
 
     def list(self) -> Iterator[FileInfo]:
         """Yield all files. A file's version is its CRC-32, which stays the same when the archive is copied.
@@ -48,8 +50,10 @@ class ZipFolder:
             directory = _directory(self.url, archive.version)
         if not len(directory.names):
             raise DataError(f"{self.url}: is a ZIP archive without files; {AGAIN}")
-        for name, size, crc in zip(directory.names, directory.members["size"], directory.members["crc"], strict=True):
-            yield FileInfo(name.decode(), int(size), f"{crc:08x}")
+        for encoded, size, crc in zip(directory.names, directory.members["size"], directory.members["crc"], strict=True):
+            name = encoded.decode()
+            if name.startswith(self._inside):
+                yield FileInfo(name.removeprefix(self._inside), int(size), f"{crc:08x}")
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
         """Yield the files' contents. Each is unpacked in memory, and never to more than its declared size.
@@ -60,21 +64,22 @@ class ZipFolder:
         """
         with open_archive(self.url) as archive:
             directory = _directory(self.url, archive.version)
-            places = [directory.find(name) for name in names]
+            places = [directory.find(f"{self._inside}{name}") for name in names]
             refusals = ["cannot be read (no such file in the archive)" if at is None else _refusal(directory.members[at]) for at in places]
             wanted = [directory.members[at] for at, refusal in zip(places, refusals, strict=True) if at is not None and not refusal]
             contents = self._contents(archive, wanted)
             for name, refusal in zip(names, refusals, strict=True):
+                where = f"{self.url}/{self._inside}{name}"
                 if refusal:
-                    raise UnreadableFileError(f"{self.url}/{name}: {refusal}")
+                    raise UnreadableFileError(f"{where}: {refusal}")
                 try:
                     content = next(contents)
                 except OSError as error:
-                    raise UnreadableFileError(f"{self.url}/{name}: cannot be read ({error.strerror})") from error
+                    raise UnreadableFileError(f"{where}: cannot be read ({error.strerror})") from error
                 except NotImplementedError as error:
-                    raise UnreadableFileError(f"{self.url}/{name}: cannot be unpacked here ({error}); {UNPACK}") from error
+                    raise UnreadableFileError(f"{where}: cannot be unpacked here ({error}); {UNPACK}") from error
                 except DamagedMemberError as error:
-                    raise UnreadableFileError(f"{self.url}/{name}: is damaged in the archive ({error}); {AGAIN}") from error
+                    raise UnreadableFileError(f"{where}: is damaged in the archive ({error}); {AGAIN}") from error
                 yield content
 
     def _contents(self, archive: ArchiveFile, members: Sequence[np.void]) -> Iterator[bytes]:
@@ -97,9 +102,10 @@ def _refusal(member: np.void) -> str:
         return f"cannot be unpacked here (a patch); {UNPACK}"
     if member["link"]:
         return f"is a symbolic link in the archive; {UNPACK}"
-    if max(member["size"], member["packed"]) > MAX_BYTES:
-        return f"has {max(member['size'], member['packed'])} bytes, more than {MAX_BYTES}; shrink it before packing"
-    if member["start"] < 0 or member["start"] + _HEADER_BYTES + member["packed"] > member["stop"]:
+    num_bytes = max(int(member["size"]), int(member["packed"]))
+    if num_bytes > MAX_BYTES:
+        return f"has {num_bytes} bytes, more than {MAX_BYTES}; shrink it before packing"
+    if not 0 <= int(member["start"]) <= int(member["stop"]) - int(member["packed"]) - _HEADER_BYTES:
         return f"is damaged in the archive (it overlaps what lies behind it); {AGAIN}"
     return ""
 

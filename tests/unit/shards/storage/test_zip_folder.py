@@ -52,11 +52,31 @@ def test_an_archive_is_known_by_its_content(tmp_path, name):
     assert isinstance(open_images(f"zip://{path}"), ZipFolder)
 
 
-def test_fsspecs_own_way_stays(tmp_path):
-    path = write(tmp_path / "faces.zip")
-    for url in (f"zip://img::{path}", f"zip://img::file://{path}"):
-        assert {info.name for info in open_images(url).list()} == {"1.jpg", "sub/2.jpg"}
+@pytest.mark.parametrize("inside", ["img", "img/", "/img"])
+def test_a_folder_in_an_archive_as_fsspec_names_it(tmp_path, inside):
+    path = write(tmp_path / "faces.zip", CONTENTS | {"image/4.jpg": b"four"})
+    for url in (f"zip://{inside}::{path}", f"zip://{inside}::file://{path}"):
+        images = open_images(url)
+        assert {info.name: info.size for info in images.list()} == {"1.jpg": 1500, "sub/2.jpg": 3}
+        assert list(images.read_many(["sub/2.jpg"])) == [b"two"]
+        with pytest.raises(UnreadableFileError, match=r"faces\.zip/img/3\.jpg: cannot be read \(no such file in the archive\)"):
+            list(images.read_many(["3.jpg"]))
+    assert list(open_images(f"zip://none::{path}").list()) == []
     assert as_path(f"zip://img::{path}") == f"zip://img::{path}"
+
+
+def test_a_chain_of_archives_is_fsspecs(tmp_path):
+    write(tmp_path / "outer.zip", {"in/faces.zip": write(tmp_path / "faces.zip").read_bytes()})
+    images = open_images(f"zip://img::zip://in/faces.zip::{tmp_path}/outer.zip")
+    assert {info.name for info in images.list()} == {"1.jpg", "sub/2.jpg"}
+
+
+def test_an_archive_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"zip://img::.*none\.zip: there is no ZIP archive .*none\.zip"):
+        open_images(f"zip://img::{tmp_path}/none.zip")
+    with pytest.raises(DataError, match=r"other\.bin: is a 7z archive"):
+        (tmp_path / "other.bin").write_bytes(b"7z\xbc\xaf\x27\x1c")
+        open_images(f"zip://img::{tmp_path}/other.bin")
 
 
 def test_another_content_is_another_version(tmp_path):
