@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shards.packing.images import Listing
 from shards.packing.keys import shown
 from shards.packing.names import folded, is_hidden
+from shards.storage.opening import as_path, is_zip
 
 _MOST = 200_000
 """Rows and files that are looked at."""
@@ -88,10 +89,9 @@ def _other_folder(images: str, stems: Sequence[bytes], files: Sequence[bytes]) -
         # The hint has to spell the folder as it is.
         folders = {b"/".join(name.split(b"/")[:-depth]) for name in files if folded(name).endswith(b"/" + stem)}
         for folder in sorted(folders)[:_TRIED]:
-            yield (
-                f"try --images {images.rstrip('/')}/{folder.decode('utf-8', 'backslashreplace')}",
-                _Change(front=folded(folder + b"/x")[:-1]),
-            )
+            text = folder.decode("utf-8", "backslashreplace")
+            inside = f"zip://{text}::{as_path(images)}" if is_zip(images) else f"{images.rstrip('/')}/{text}"
+            yield f"try --images {inside}", _Change(front=folded(folder + b"/x")[:-1])
 
 
 def _shorter(images: str, stems: Sequence[bytes], known: set[bytes]) -> Iterator[tuple[str, _Change]]:

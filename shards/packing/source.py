@@ -35,10 +35,11 @@ from shards.packing.splits import (
     random_splits,
 )
 from shards.storage.folder import Files
-from shards.storage.opening import as_path, open_folder, open_images
+from shards.storage.opening import as_path, is_zip, open_folder, open_images
 from shards.storage.parquet_images import ParquetImages
 
 _MOST_LOOKED_AT = 1000
+_ARCHIVES = (b".zip", b".7z", b".7z.001", b".rar", b".tar", b".tar.gz", b".tgz")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,10 +151,12 @@ def _names_inside(source: Files, tables: Sequence[str]) -> dict[str, list[str]]:
 def _check_no_archive_inside(images: str, listing: Listing) -> None:
     """Refuse a folder that holds an archive of the images in place of them."""
     names = [name for name in listing.names[:_MOST_LOOKED_AT].tolist() if not is_hidden(name)]
-    archives = [name for name in names if name.lower().endswith(b".zip")]
+    archives = [name for name in names if name.lower().endswith(_ARCHIVES)]
     if archives and not any(name.lower().endswith(SUFFIXES) for name in names):
         name = archives[0].decode("utf-8", "backslashreplace")
-        raise DataError(f"{images}: holds {name} and no images; name the archive: --images {images.rstrip('/')}/{name}")
+        is_read = name.lower().endswith(".zip") and not is_zip(images)
+        advice = f"name the archive: --images {images.rstrip('/')}/{name}" if is_read else "unpack it, and name the folder"
+        raise DataError(f"{images}: holds {name} and no images; {advice}")
 
 
 def _read(options: PackOptions, on_listed: Callable[[int], None]) -> Source:
@@ -315,6 +318,9 @@ def local_file(url: str) -> Iterator[Path]:
 def absolute(url: str) -> str:
     """Return the path or URL as a process in another folder may use it."""
     url = as_path(url)
+    inside, chain, archive = url.rpartition("::")
+    if chain:
+        return f"{inside}{chain}{absolute(archive)}"
     return url if "://" in url else os.path.abspath(url)  # noqa: PTH100 (resolve would follow links)
 
 

@@ -1,41 +1,33 @@
 """What lies at a path of this machine or at a URL."""
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from shards.errors import DataError
+from shards.errors import ConfigurationError, DataError
+from shards.storage.archive_kinds import HEAD_BYTES, ZIP_STARTS, not_a_zip
 from shards.storage.folder import Files, Folder, is_url
 from shards.storage.local_folder import LocalFolder
 from shards.storage.lock import lock_folder
 from shards.storage.parquet_file import MAGIC, SUFFIX
 from shards.storage.parquet_images import ParquetImages
+from shards.storage.zip_folder import ZipFolder
 
 _ZIP = ".zip"
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-_ARCHIVES = (
-    (b"7z\xbc\xaf\x27\x1c", 0, "7z archive (7z x FILE)"),
-    (b"Rar!\x1a\x07", 0, "RAR archive (unrar x FILE)"),
-    (b"ustar", 257, "tar archive (tar xf FILE)"),
-    (b"\x1f\x8b", 0, "gzip-compressed file (tar xzf FILE, or gunzip FILE)"),
-    (b"BZh", 0, "bzip2-compressed file (tar xjf FILE, or bunzip2 FILE)"),
-    (b"\xfd7zXZ\0", 0, "xz-compressed file (tar xJf FILE, or unxz FILE)"),
-    (b"\x28\xb5\x2f\xfd", 0, "zstd-compressed file (tar --zstd -xf FILE, or unzstd FILE)"),
-    (b"PK\x07\x08", 0, "part of a ZIP archive (zip -s 0 FILE --out WHOLE.zip)"),
-)
-"""First bytes, where they stand, and what it is with the command that unpacks it."""
-_HEAD_BYTES = 512
 
 
 def open_folder(url: str) -> Folder:
-    """Return the folder at a path of this machine or at a URL.
+    """Return the folder at a path of this machine or at a URL, to be read and written.
 
     Raises:
-        ConfigurationError: The URL's protocol is unknown, or a package for it is missing.
+        ConfigurationError: The URL's protocol is unknown, a package for it is missing, or it is an archive.
     """
     if not is_url(url):
         return LocalFolder(url)
+    if url.startswith("zip:"):
+        raise ConfigurationError(f"{url}: is in an archive, where nothing is written; name a folder")
     # Imported here: work on one machine neither needs fsspec nor waits for it.
     from shards.storage.url_folder import UrlFolder
 
@@ -43,42 +35,60 @@ def open_folder(url: str) -> Folder:
 
 
 def open_images(url: str, wanted: Sequence[str] = ()) -> Files:
-    """Return the files of a folder of images, on this machine or at a URL, of a ZIP archive, or the images in Parquet files.
+    """Return the files of a folder of images, or of a ZIP archive of them, on this machine or at a URL; or the images in Parquet files.
 
     Args:
         url: A path of this machine, or a URL.
         wanted: Names of the images that will be read, where it is known: those of Parquet files are then taken out together.
 
     Raises:
-        ConfigurationError: As `open_folder`.
+        ConfigurationError: The URL's protocol is unknown, or a package for it is missing.
         DataError: It is another kind of archive, or no folder.
     """
     url = as_path(url)
-    if is_url(url):
-        # With `::` fsspec itself looks into an archive.
-        return open_folder(f"zip://::{url}" if url.lower().endswith(_ZIP) and not url.startswith("zip:") else url)
-    path = Path(url)
-    if not path.is_file():
-        return ParquetImages(url, wanted) if _holds_parquet_only(path) else LocalFolder(url)
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise DataError(f"{url}: cannot be read ({error.strerror})") from error
-    if head.startswith(_ZIP_MAGIC) or path.suffix.lower() == _ZIP:
-        # As above: few need it.
-        from shards.storage.zip_folder import ZipFolder
+    inside, _, archive = url.rpartition("::")
+    # A chain of more, and other protocols, are left to fsspec.
+    if inside.startswith("zip://") and "::" not in inside:
+        opened = open_images(archive)
+        if isinstance(opened, ZipFolder):
+            return ZipFolder(archive, inside.removeprefix("zip://"))
+        if not is_url(archive):
+            raise DataError(f"{url}: there is no ZIP archive {archive}")
+    if not is_url(url):
+        return _open_local(url, wanted)
+    # As above.
+    from shards.storage.url_folder import UrlFolder
 
+    name = url.rpartition("/")[2]
+    if url.lower().endswith(_ZIP) and not inside and UrlFolder(url.removesuffix(name)).find(name):
         return ZipFolder(url)
+    return UrlFolder(url)
+
+
+def is_zip(url: str) -> bool:
+    """Tell whether the images lie in a ZIP archive: a folder of it is `zip://FOLDER::FILE`, and not `FILE/FOLDER`."""
+    return "::" in url or isinstance(open_images(url), ZipFolder)
+
+
+def _open_local(path: str, wanted: Sequence[str]) -> Files:
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return ParquetImages(path, wanted) if _holds_parquet_only(path) else LocalFolder(path)
+        with Path(path).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        return LocalFolder(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if head.startswith(MAGIC):
-        return ParquetImages(url, wanted)
-    for magic, at, name in _ARCHIVES:
-        if head.startswith(magic, at):
-            raise DataError(f"{url}: is a {name}; unpack it, and name the folder")
-    raise DataError(f"{url}: is a file, expected a folder of images, a ZIP archive of them, or Parquet that holds them")
+        return ParquetImages(path, wanted)
+    if head.startswith(ZIP_STARTS) or path.lower().endswith(_ZIP):
+        return ZipFolder(path)
+    kind = not_a_zip(head) or "is a file, expected a folder of images, a ZIP archive of them, or Parquet that holds them"
+    raise DataError(f"{path}: {kind}")
 
 
-def _holds_parquet_only(folder: Path) -> bool:
+def _holds_parquet_only(folder: str) -> bool:
     """Tell whether Parquet files lie in a folder and no others, but for hidden ones and what Hugging Face puts beside them."""
     found = False
     try:
@@ -95,7 +105,7 @@ def _holds_parquet_only(folder: Path) -> bool:
 
 
 def as_path(url: str) -> str:
-    """Return `zip://FILE` as the path FILE; anything else, fsspec's `zip://FOLDER::FILE` among it, as it is.
+    """Return `zip://FILE` as the path FILE; anything else, `zip://FOLDER::FILE` among it, as it is.
 
     >>> as_path("zip://faces.zip"), as_path("zip://img::faces.zip")
     ('faces.zip', 'zip://img::faces.zip')

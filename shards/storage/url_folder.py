@@ -7,7 +7,7 @@ has 45 seconds, and one more for every 256 KiB.
 
 import posixpath
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -69,17 +69,23 @@ class UrlFolder:
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
         """Yield the files' contents; a store over the network answers for many at once."""
-        paths = [self._path(name) for name in names]
-        attempts = [self._attempts(name, "cannot be read") for name in names]
-        found = self._try("", "cannot be read", lambda: self._fs.cat_ranges(paths, None, None, on_error="return"))
-        for number, path in enumerate(paths):
-            # Of the others, wrong credentials for example, the next file would suffer as well.
-            if isinstance(found[number], FileNotFoundError):
-                raise UnreadableFileError(f"{self.url}/{names[number]}: cannot be read (no such file)") from found[number]
-            if isinstance(found[number], Exception):
-                attempts[number].failed(found[number])
-                found[number] = attempts[number].run(partial(self._fs.cat_file, path))
-            yield found[number]
+        return self._read([(name, None, None) for name in names])
+
+    def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """Yield parts of a file, each given by its first byte and the one behind its last."""
+        return self._read([(name, start, stop) for start, stop in ranges])
+
+    def find(self, name: str) -> FileInfo | None:
+        """Return what a listing would tell of one file, None if there is no such file."""
+        path = self._path(name)
+
+        def look() -> dict[str, Any] | None:
+            with suppress(FileNotFoundError):
+                return self._fs.info(path)
+            return None
+
+        found = self._try(name, "cannot be read", look)
+        return FileInfo(name, int(found["size"] or 0), _version(found)) if found and found["type"] == "file" else None
 
     def read_if_there(self, name: str) -> bytes | None:
         """Return a file's content, None if there is no such file."""
@@ -183,6 +189,21 @@ class UrlFolder:
     def settle(self) -> None:
         """Do nothing: an upload that has ended lasts."""
 
+    def _read(self, parts: Sequence[tuple[str, int | None, int | None]]) -> Iterator[bytes]:
+        """Yield each file from its first byte to the one behind its last; without these, all of it."""
+        attempts = [self._attempts(name, "cannot be read") for name, _, _ in parts]
+        where = [(self._path(name), start, stop) for name, start, stop in parts]
+        columns = [list(column) for column in zip(*where, strict=True)] or [[], [], []]
+        found = self._try("", "cannot be read", lambda: self._fs.cat_ranges(*columns, on_error="return"))
+        for number, part in enumerate(where):
+            # Of the others, wrong credentials for example, the next file would suffer as well.
+            if isinstance(found[number], FileNotFoundError):
+                raise UnreadableFileError(f"{self.url}/{parts[number][0]}: cannot be read (no such file)") from found[number]
+            if isinstance(found[number], Exception):
+                attempts[number].failed(found[number])
+                found[number] = attempts[number].run(partial(self._fs.cat_file, *part))
+            yield found[number]
+
     def _s3_objects(self) -> Iterator[tuple[str, int, str]]:
         """A thousand at a time: fsspec's own ways hold all of them at once, a kilobyte each."""
         bucket, key, _ = self._fs.split_path(self._root)
@@ -208,8 +229,7 @@ class UrlFolder:
                 if entry["type"] == "directory":
                     pending.append(path)
                     continue
-                version = next((str(entry[tag]) for tag in ("ETag", "etag", "mtime", "updated", "created") if entry.get(tag)), "")
-                yield path.removeprefix(self._root.rstrip("/")).removeprefix("/"), int(entry["size"]), version
+                yield path.removeprefix(self._root.rstrip("/")).removeprefix("/"), int(entry["size"]), _version(entry)
 
     def _entries(self, folder: str) -> Sequence[dict[str, Any]]:
         try:
@@ -247,3 +267,7 @@ class UrlFolder:
 
     def _attempts(self, name: str, what: str) -> Attempts:
         return Attempts(f"{self.url}{'/' if name else ''}{name}: {what}")
+
+
+def _version(entry: Mapping[str, Any]) -> str:
+    return next((str(entry[tag]) for tag in ("ETag", "etag", "mtime", "updated", "created") if entry.get(tag)), "")

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from shards.check.command import CheckOptions, check_shards
 from shards.dataset import ShardDataset
-from shards.errors import ConfigurationError, DataError
+from shards.errors import ConfigurationError, DataError, Interrupted
 from shards.packing.pack import PackOptions, make_shards
+from shards.storage.opening import open_folder
+from shards.storage.zip_folder import ZipFolder
 from tests.conftest import write_celeba
 from tests.damage import digests
 
@@ -30,7 +33,7 @@ def source(tmp_path_factory) -> Path:
     return folder
 
 
-def pack(source: Path, images: str, out: Path, **options) -> Path:
+def pack(source: Path, images: str, out: Path | str, **options) -> Path | str:
     options = {"workers": 1, "shards": 2} | options
     make_shards(PackOptions(images=images, attributes=(str(source / LABELS),), out=str(out), **options))
     return out
@@ -43,7 +46,7 @@ def bytes_of(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_bytes_are_those_of_the_unpacked_folder(source, tmp_path, workers):
     folder = pack(source, str(source), tmp_path / "folder")
-    for number, images in enumerate((f"{source}.zip", f"zip://{source}.zip")):
+    for number, images in enumerate((f"{source}.zip", f"zip://{source}.zip", f"file://{source}.zip")):
         assert bytes_of(pack(source, images, tmp_path / f"zip-{number}", workers=workers)) == bytes_of(folder)
 
 
@@ -119,5 +122,76 @@ def test_the_archive_is_no_place_to_write_to(source):
 def test_an_archive_without_files(source, tmp_path):
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
-    with pytest.raises(DataError, match=r"empty\.zip: is not a folder of images \(there are no files in it"):
+    with pytest.raises(DataError, match=r"empty\.zip: is a ZIP archive without files; download or copy it again"):
         pack(source, str(tmp_path / "empty.zip"), tmp_path / "out")
+
+
+def test_a_stored_archive_and_a_folder_in_it(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "stored.zip", "w") as archive:
+        for path in sorted((source / "img_align_celeba").iterdir()):
+            archive.write(path, f"img_align_celeba/{path.name}")
+    folder = pack(source, str(source / "img_align_celeba"), tmp_path / "folder")
+    out = pack(source, f"zip://img_align_celeba::{tmp_path}/stored.zip", tmp_path / "zip", workers=2)
+    assert bytes_of(out) == bytes_of(folder)
+    check_shards(CheckOptions(folder=str(out), workers=1))
+
+
+def test_an_archive_on_s3(source, s3_folder, tmp_path):
+    with open_folder(s3_folder).create("faces.zip") as file:
+        file.write(source.with_suffix(".zip").read_bytes())
+    out = pack(source, f"{s3_folder}/faces.zip", tmp_path / "zip")
+    assert bytes_of(out) == bytes_of(pack(source, str(source), tmp_path / "folder"))
+
+
+def test_a_killed_packing_is_finished_by_the_same_command(source, tmp_path, monkeypatch):
+    wanted = bytes_of(pack(source, f"{source}.zip", tmp_path / "wanted", shards=4))
+    num_read, read = [], ZipFolder.read_many
+
+    def dying(folder, names):
+        num_read.extend(names)
+        if len(num_read) > 20:
+            raise KeyboardInterrupt
+        return read(folder, names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ZipFolder, "read_many", dying)
+        with pytest.raises(Interrupted, match=r"stopped with [1-9]\d* shards finished"):
+            pack(source, f"{source}.zip", tmp_path / "out", shards=4)
+    num_noted = len(list((tmp_path / "out" / ".parts").glob("*.json")))
+    assert num_noted >= 1
+    out = pack(source, f"{source}.zip", tmp_path / "out", shards=4)
+    assert bytes_of(out) == wanted
+    assert json.loads((out / "summary.json").read_text())["resumed_shards"] == num_noted
+
+
+@pytest.mark.parametrize("name", ["faces.7z", "faces.7z.001", "faces.rar", "faces.tar.gz"])
+def test_a_folder_that_holds_another_archive_alone(source, tmp_path, name):
+    (tmp_path / "download").mkdir()
+    (tmp_path / "download" / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=rf"download: holds {name} and no images; unpack it, and name the folder"):
+        pack(source, str(tmp_path / "download"), tmp_path / "out")
+
+
+def test_an_archive_in_an_archive(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(source.with_suffix(".zip"), "faces.zip")
+    with pytest.raises(DataError, match=r"outer\.zip: holds faces\.zip and no images; unpack it, and name the folder"):
+        pack(source, str(tmp_path / "outer.zip"), tmp_path / "out")
+
+
+def test_the_folder_that_would_fit_is_named_as_fsspec_names_it(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        for path in (source / "img_align_celeba").iterdir():
+            archive.write(path, f"data/faces/train/{path.name}")
+    (tmp_path / "labels.csv").write_text("file,Smiling\n" + "".join(f"train/{number:06d}.jpg,{number % 2}\n" for number in range(1, 41)))
+    options = {"attributes": (str(tmp_path / "labels.csv"),), "out": str(tmp_path / "out"), "workers": 1}
+    with pytest.raises(DataError, match=r"try --images zip://data/faces::\S+/deep\.zip, and 40 of 40 rows would match"):
+        make_shards(PackOptions(images=f"{tmp_path}/deep.zip", **options))
+    make_shards(PackOptions(images=f"zip://data/faces::{tmp_path}/deep.zip", **options))
+    assert len(ShardDataset(tmp_path / "out")) == 40
+
+
+def test_an_archive_at_a_url_is_no_place_to_write_to(source):
+    for out in (f"zip://{source}.zip", f"zip://faces::{source}.zip", f"file://{source}.zip"):
+        with pytest.raises(ConfigurationError, match=r"nothing is written; name a folder|cannot be used as a folder to write into"):
+            pack(source, str(source), out)

@@ -128,3 +128,6 @@ def test_local_files_and_absolute_names(folder, monkeypatch):
         pytest.fail("there is nothing to give")
     assert absolute("-x") == str(folder / "-x")
     assert absolute("s3://bucket/x") == "s3://bucket/x"
+    assert absolute("zip://x.zip") == str(folder / "x.zip")
+    assert absolute("zip://img::x.zip") == f"zip://img::{folder / 'x.zip'}"
+    assert absolute("zip://img::s3://bucket/x.zip") == "zip://img::s3://bucket/x.zip"
