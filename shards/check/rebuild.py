@@ -18,7 +18,7 @@ from shards.check.shard import hash_tar
 from shards.command import one_line
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import attribute_names
-from shards.labels.columns import Selection
+from shards.labels.selection import Selection
 from shards.manifest import MANIFEST, Manifest, load_manifest
 from shards.packing.images import find_twice
 from shards.packing.job import NOTES, Advance

@@ -10,6 +10,9 @@ MAX_SIDE = 65_500
 MAX_BYTES = 64 * 2**20
 """Largest file that is read."""
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+"""Lower case; suffixes by which a file name is known for an image's."""
+
 REPLACE = "replace the file or remove its row"
 
 Suffix = Literal["jpg", "png"]

@@ -10,8 +10,9 @@ import numpy as np
 from shards.annotations import Annotations
 from shards.errors import ConfigurationError, DataError
 from shards.labels.collector import SAY, collect
-from shards.labels.columns import Means, Selection, choose_columns
+from shards.labels.columns import Means, choose_columns
 from shards.labels.parquet import ParquetTable
+from shards.labels.selection import Selection
 from shards.labels.table import Columns, Table
 from shards.labels.text_file import TextFile
 from shards.labels.text_table import TextTable

@@ -3,78 +3,34 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import ConfigurationError, DataError, by_spaces, did_you_mean
+from shards.image.header import IMAGE_SUFFIXES
 from shards.labels.cells import (
-    NO_LABEL,
-    SPLIT_WORDS,
     Bound,
     Category,
     Cells,
     Rule,
     Word,
     canonical,
-    is_number,
     label_cells,
-    parse_rules,
-    words_of,
 )
+from shards.labels.selection import Selection, categories, parse_form
 from shards.labels.table import Attribute, Columns, Table
 
 MAX_NAME_CHARACTERS = 200
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that would break a message or a report into lines, or do worse to a terminal."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-"""Lower case; suffixes by which a file name is known for an image's."""
 
 Means = Callable[[Sequence[str]], NDArray[np.bool_]]
 """Tells of cells whether each of them means a file of the folder of images."""
 
 INDEX_NAMES = re.compile(r"|index|level_0|__index_level_\d+__|Unnamed: ?\d+(\.\d+)*")
 """Headers of the row numbers that pandas writes: none at all, or one of these."""
-_MISSING = {"na", "n/a", "nan", "null", "none", "?", "unknown", "missing"}
-"""Cells by which programs and people say that there is nothing, lower case."""
-_OPERATORS = re.compile(r">=|<=|>|<|=|~")
-_MOST_CATEGORIES = 200
 _MOST_NAMED = 12
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
-    """What the user asked for; by default one column names the image and all others are labels."""
-
-    key_column: str | None = None
-    """Column of the image files."""
-    columns: tuple[str, ...] = ()
-    """Label columns and forms such as `race=*`, in this order; empty: all columns."""
-    drop_columns: tuple[str, ...] = ()
-    """Columns that are no labels."""
-    values: tuple[str, ...] = ()
-    """What cells are, `CELL=1`, `CELL=0` or `CELL=unlabelled`."""
-    split_column: str | None = None
-    """Column that holds the split."""
-    group_column: str | None = None
-    """Column of what must not be in two splits."""
-
-    def rules(self) -> tuple[Rule, ...]:
-        """Return `values`, parsed."""
-        return parse_rules(self.values)
-
-    def with_categories(self, tables: Sequence[Table]) -> "Selection":
-        """Return the selection with every `COLUMN=*` and `COLUMN~*` written out, for all tables together.
-
-        Raises:
-            ConfigurationError: There are too many, or none.
-        """
-        return replace(self, columns=tuple(name for text in self.columns for name in _written_out(text, tables, self.rules())))
-
-    def texts(self) -> tuple[str, ...]:
-        """Return the columns whose cells are wanted as they are."""
-        return tuple(name for name in (self.split_column, self.group_column) if name is not None)
 
 
 def choose_columns(table: Table, selection: Selection, means: Means | None = None) -> Columns:
@@ -158,7 +114,7 @@ class _Choice:
         if found or named:
             return (found or named)[0]
         # Numbers or stems: only what no other column could be as well.
-        formed = {_parse_form(text, self._table)[0] for text in self._selection.columns if not self._counts[text]}
+        formed = {parse_form(text, self._table)[0] for text in self._selection.columns if not self._counts[text]}
         unique = [place for place in free if self._is_unique(place) and self._names[place] not in formed] if self._means else []
         some = [place for place in unique if self._share_found(place) > 0]
         bare = [place for place in some if self._share_found(place) >= 0.9] or some
@@ -246,7 +202,7 @@ class _Choice:
                 yield from self._form(text, key, rules)
 
     def _form(self, text: str, key: int, rules: Sequence[Rule]) -> Iterator[Attribute]:
-        column, operator, operand = _parse_form(text, self._table)
+        column, operator, operand = parse_form(text, self._table)
         self._check_is_one(column, "--columns")
         self._check_free(column, text, key)
         place = self._names.index(column)
@@ -254,7 +210,7 @@ class _Choice:
             raise ConfigurationError(f'--columns {text!r}: expected something behind {operator}, for example "{column}{operator}*"')
         if operator in ("=", "~"):
             make = Category if operator == "=" else Word
-            for category in _categories([self._table], column, operator, rules) if operand == "*" else [operand]:
+            for category in categories([self._table], column, operator, rules) if operand == "*" else [operand]:
                 yield Attribute(f"{column}{operator}{category}", place, make(category, rules), is_plain=False)
             return
         try:
@@ -301,89 +257,6 @@ class _Choice:
         """Tell a file, or a number, from the name of a column."""
         known = self._means is not None and bool(cell) and bool(self._means([cell])[0])
         return not self._table.names_key or known or cell.lower().endswith(IMAGE_SUFFIXES) or cell.isdigit()
-
-
-def _parse_form(text: str, table: Table) -> tuple[str, str, str]:
-    """Return column, operator and operand."""
-    splits = [(text[: found.start()].strip(), found[0], text[found.end() :].strip()) for found in _OPERATORS.finditer(text)]
-    fitting = [split for split in splits if split[0] in table.header]
-    if not fitting:
-        column = splits[0][0] if splits else text
-        hint = by_spaces([column], table.header) or did_you_mean(column, table.header)
-        raise ConfigurationError(f"--columns: {table.name} has no column {column!r}{hint}")
-    # A column may have an operator in its name: the longest name is meant.
-    return max(fitting, key=lambda split: (len(split[0]), len(split[1])))
-
-
-def _written_out(text: str, tables: Sequence[Table], rules: Sequence[Rule]) -> list[str]:
-    if not text.endswith("*") or text in tables[0].header:
-        return [text]
-    column, operator, operand = _parse_form(text, tables[0])
-    if operand != "*" or operator not in ("=", "~"):
-        return [text]
-    names = [f"{column}{operator}{category}" for category in _categories(tables, column, operator, rules)]
-    taken = next((name for name in names if any(name in table.header for table in tables)), None)
-    if taken is not None:
-        raise ConfigurationError(f"--columns {text!r}: makes an attribute {taken!r}, and there is a column of that name; rename the column")
-    return names
-
-
-def _categories(tables: Sequence[Table], column: str, operator: str, rules: Sequence[Rule]) -> list[str]:
-    """Return what the cells of a column hold, each category or word once."""
-    found: set[str] = set()
-    unlabelled = {rule.cell for rule in rules if rule.meaning == NO_LABEL} | {""}
-    for table in tables:
-        place = table.header.index(column) if column in table.header else -1
-        for row in table.rows() if place >= 0 else ():
-            cell = row[place].strip() if len(row) == len(table.header) else ""
-            if canonical(cell) not in unlabelled:
-                found.update(words_of(cell) if operator == "~" else [cell])
-            if len(found) > _MOST_CATEGORIES:
-                raise ConfigurationError(
-                    f"--columns: {column}{operator}* would make more than {_MOST_CATEGORIES} attributes, {min(found)[:40]!r} among them; "
-                    "name those that are wanted"
-                )
-    # Case and the like make no difference, as in all cells.
-    once = {canonical(cell): cell for cell in sorted(found - {""}, key=lambda cell: (len(cell), cell), reverse=True)}
-    parts = {canonical(part): word for word in once.values() for part in re.split("[;,]", word) if part != word} if operator == "~" else {}
-    mixed = next((parts[part] for part in parts if part in once), None)
-    if mixed is not None:
-        raise ConfigurationError(f"--columns: {column}~*: {mixed[:60]!r} seems to hold several words; write | between them")
-    if not once:
-        raise ConfigurationError(f"--columns: {column}{operator}* makes no attribute: the column is empty")
-    return sorted(once.values())
-
-
-def wrong_cell(table: str, where: str, column: str, value: object, cells: Cells) -> DataError:
-    """Return the error for a cell that holds what it may not, with the flag that would read it."""
-    hint = form_hint(column, str(value)) if column and cells.is_label else ""
-    return DataError(f"{table}, {where}: {column or 'the split'} is {str(value)[:60]!r}, expected {cells.expected}{hint}")
-
-
-def form_hint(column: str, cell: str) -> str:
-    """Return which flag would read a cell that is no label, quotes included."""
-    return f"{_reading_hint(column, cell.strip())}; to leave it out: --drop-columns {_quoted(column)}"
-
-
-def _reading_hint(column: str, cell: str) -> str:
-    lower = cell.lower()
-    names_split = column.lower() in ("split", "partition", "subset", "fold") and cell in ("0", "1", "2")
-    hints = {
-        f"if it names the image: --key-column {_quoted(column)}": lower.endswith(IMAGE_SUFFIXES),
-        f"if it holds the split: --partition {_quoted(f'column={column}')}": lower in SPLIT_WORDS or names_split,
-        f"if it means that there is no label: --values {_quoted(f'{cell}=unlabelled')}": lower in _MISSING,
-        "write numbers with a point instead of a comma": bool(re.fullmatch(r"-?\d+,\d+", cell)),
-        f"to make attributes of its words: --columns {_quoted(f'{column}~{words_of(cell)[0]}')}": "|" in cell,
-        f"to make an attribute of it: --columns {_quoted(f'{column}>={cell}')}, or say what the cell is: --values {cell}=unlabelled": (
-            is_number(cell)
-        ),
-        f"to make attributes of it: --columns {_quoted(f'{column}={cell[:40]}')} or {_quoted(f'{column}=*')}": bool(cell),
-    }
-    return next((f"; {hint}" for hint, fits in hints.items() if fits), "")
-
-
-def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[\w.-]+", text) else '"' + re.sub(r'(["\\$`])', r"\\\1", text) + '"'
 
 
 def _named(names: Sequence[str], place: int) -> str:

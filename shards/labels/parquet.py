@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shards.errors import DataError
 from shards.labels.cells import Cells
-from shards.labels.columns import wrong_cell
+from shards.labels.hints import wrong_cell
 from shards.labels.table import HEAD_ROWS, Attribute, Chunk, Columns
 from shards.storage.parquet_file import find_image_column, opened
 

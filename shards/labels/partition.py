@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 
 from shards.annotations import SPLITS, Partition
 from shards.errors import DataError
+from shards.image.header import IMAGE_SUFFIXES
 from shards.labels.annotation_file import is_parquet, open_table
 from shards.labels.cells import SPLIT_CELLS, SPLIT_WORDS, canonical, flag_cells
 from shards.labels.collector import collect
-from shards.labels.columns import IMAGE_SUFFIXES, Means, Selection, choose_columns, wrong_cell
+from shards.labels.columns import Means, choose_columns
+from shards.labels.hints import wrong_cell
+from shards.labels.selection import Selection
 from shards.labels.table import HEAD_ROWS, Attribute, Columns, Table
 from shards.labels.text_file import TextFile
 

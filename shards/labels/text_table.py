@@ -12,7 +12,8 @@ from itertools import chain, islice
 from operator import itemgetter
 
 from shards.errors import DataError
-from shards.labels.columns import plain_cells_of, wrong_cell
+from shards.labels.columns import plain_cells_of
+from shards.labels.hints import wrong_cell
 from shards.labels.table import HEAD_ROWS, Chunk, Columns
 from shards.labels.text_file import TextFile
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from shards.labels.columns import IMAGE_SUFFIXES
+from shards.image.header import IMAGE_SUFFIXES
 
 _SYSTEM = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 """Files and folders that systems put beside images, lower case."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from shards.annotations import SPLITS, Annotations
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import read_tables
-from shards.labels.columns import Selection
 from shards.labels.partition import read_list, read_partition, split_codes, split_of_name
+from shards.labels.selection import Selection
 from shards.packing.images import Images, Listing, find_twice, list_images, match_images
 from shards.packing.job import BadImage
 from shards.packing.keys import key_of, keys_of, shown

@@ -7,8 +7,8 @@ import pytest
 
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import attribute_names, read_annotations
-from shards.labels.columns import Selection
 from shards.labels.partition import read_partition
+from shards.labels.selection import Selection
 
 # Exactly as CelebA writes it: a trailing blank after the names, values padded to two columns, a final newline.
 OFFICIAL = "3\nYoung Big_Nose Wearing_Hat \n000001.jpg -1  1 -1\n000002.jpg  1  1 -1\n000003.jpg -1 -1  1\n"

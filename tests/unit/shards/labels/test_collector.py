@@ -7,7 +7,7 @@ from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import open_table, read_annotations
 from shards.labels.cells import MINUS_ONE, NO_LABEL, label_cells
 from shards.labels.collector import collect
-from shards.labels.columns import Selection
+from shards.labels.selection import Selection
 from shards.labels.table import Attribute, Chunk, Columns
 
 CELLS = label_cells()

@@ -5,7 +5,9 @@ import pytest
 
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import open_table
-from shards.labels.columns import Selection, choose_columns, form_hint
+from shards.labels.columns import choose_columns
+from shards.labels.hints import form_hint
+from shards.labels.selection import Selection
 
 FILES = {"a", "b", "c", "1", "2", "3"}
 

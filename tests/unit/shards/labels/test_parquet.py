@@ -7,8 +7,8 @@ import pytest
 
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import attribute_names, read_annotations
-from shards.labels.columns import Selection
 from shards.labels.partition import read_partition
+from shards.labels.selection import Selection
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

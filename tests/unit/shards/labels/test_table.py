@@ -6,8 +6,8 @@ import pytest
 
 from shards.errors import ConfigurationError, DataError
 from shards.labels.annotation_file import attribute_names, read_annotations
-from shards.labels.columns import Selection
 from shards.labels.partition import read_partition
+from shards.labels.selection import Selection
 
 KAGGLE = "image_id,Young,Big_Nose,Wearing_Hat\n000001.jpg,-1,1,-1\n000002.jpg,1,1,-1\n000003.jpg,-1,-1,1\n"
 OWN = 'Comment,Male,File,"Smiling, broadly"\n"said ""hi"",\nthen left",1,b/1.jpg,\nx, TRUE ,./a/1.jpg,0\ny,False,2,1\n'
