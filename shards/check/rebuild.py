@@ -21,11 +21,11 @@ from shards.labels.annotation_file import attribute_names
 from shards.labels.selection import Selection
 from shards.manifest import MANIFEST, Manifest, load_manifest
 from shards.packing.images import find_twice
+from shards.packing.inputs import local_file
 from shards.packing.job import NOTES, Advance
 from shards.packing.output import sweep
 from shards.packing.progress import Progress
 from shards.packing.runner.pool import in_processes
-from shards.packing.source import local_file
 from shards.storage.folder import Folder
 from shards.storage.opening import lock, open_folder
 

@@ -10,12 +10,13 @@ from shards.cores import usable_cores
 from shards.errors import Interrupted
 from shards.packing import output
 from shards.packing.finished import describe_finished
+from shards.packing.inputs import absolute
 from shards.packing.job import Advance, PackedShard, ShardJob
 from shards.packing.options import PackOptions
 from shards.packing.plan import ShardPlan, expected_sizes, plan_shards
 from shards.packing.progress import Progress
 from shards.packing.runner import local, pool
-from shards.packing.source import Source, absolute, read_source
+from shards.packing.source import Source, read_source
 from shards.packing.summary import print_summary
 from shards.storage.folder import Folder
 from shards.storage.opening import lock, open_folder

@@ -18,10 +18,11 @@ from shards.command import one_line
 from shards.errors import ConfigurationError, DataError, DropstreamError
 from shards.image.check import check_image
 from shards.image.header import BadImageError
+from shards.packing.inputs import Inputs, read_inputs
 from shards.packing.keys import keys_of
 from shards.packing.options import PackOptions
 from shards.packing.progress import Progress
-from shards.packing.source import Inputs, check_once, choose_splits, mismatch, notes_of, read_inputs, surplus_error
+from shards.packing.source import check_once, choose_splits, mismatch, notes_of, surplus_error
 from shards.packing.summary import print_notes
 from shards.storage.folder import UnreadableFileError
 from shards.storage.opening import open_images

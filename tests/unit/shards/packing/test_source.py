@@ -5,9 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shards.errors import DataError
+from shards.packing.inputs import absolute, local_file
 from shards.packing.job import BadImage
 from shards.packing.options import PackOptions
-from shards.packing.source import absolute, local_file, read_source
+from shards.packing.source import read_source
 
 LABELS = {"a.jpg": [1, 0], "b.jpg": [0, -1], "c.jpg": [1, 1], "one/d.jpg": [0, 0]}
 
