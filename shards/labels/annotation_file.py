@@ -1,6 +1,5 @@
 """Tables of labels, of any format, told apart by content."""
 
-import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from shards.annotations import Annotations
 from shards.errors import ConfigurationError, DataError
+from shards.kinds import kind_of
 from shards.labels.collector import SAY, collect
 from shards.labels.columns import Means, choose_columns
 from shards.labels.parquet import ParquetTable
@@ -20,29 +20,8 @@ from shards.storage.parquet_file import MAGIC
 
 _HEAD_BYTES = 2**16
 _MOST_CELLS = 6
-_TABLE = "write its table as CSV or Parquet"
-_NO_TABLES = (
-    (b"PK\x03\x04", f"is a ZIP archive or an Excel sheet (.xlsx); unpack it, or {_TABLE}"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", f"is an Excel sheet (.xls) or another old Office file; {_TABLE}"),
-    (b"MATLAB 5.0 MAT-file", f"is a MATLAB file; {_TABLE} (scipy.io.loadmat reads it)"),
-    (b"\x89HDF\r\n\x1a\n", f"is an HDF5 or MATLAB 7.3 file; {_TABLE} (h5py reads it)"),
-    (b"\x93NUMPY", f"is a NumPy array; {_TABLE}"),
-    (b"ARROW1", f"is an Arrow or Feather file; {_TABLE}"),
-    (b"FEA1", f"is a Feather file; {_TABLE}"),
-    (b"SQLite format 3\0", f"is an SQLite database; {_TABLE}"),
-    (b"%PDF", f"is a PDF document; {_TABLE}"),
-    (b"\x1f\x8b", "is gzip-compressed; unpack it (gunzip FILE)"),
-    (b"BZh", "is bzip2-compressed; unpack it (bunzip2 FILE)"),
-    (b"\xfd7zXZ\0", "is xz-compressed; unpack it (unxz FILE)"),
-    (b"\x28\xb5\x2f\xfd", "is zstd-compressed; unpack it (unzstd FILE)"),
-    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it (7z x FILE)"),
-    (b"Rar!\x1a\x07", "is a RAR archive; unpack it (unrar x FILE)"),
-    (b"\xff\xd8\xff", "is a JPEG image"),
-    (b"\x89PNG", "is a PNG image"),
-    (b"version https://git-lfs.github.com/", "is a Git LFS pointer, not the file itself; run git lfs pull"),
-)
-"""How files begin that are no tables, and what to do with them."""
-_PICKLE = re.compile(rb"\x80[\x02-\x05]")
+_ADVICE = dict.fromkeys(("table", "document"), "write its table as CSV or Parquet") | {"image": "name the table of labels"}
+"""What to do with a file of some categories that is no table here; with the others the kind says it."""
 
 
 def read_annotations(path: Path, selection: Selection | None = None, *, name: str | None = None, means: Means | None = None) -> Annotations:
@@ -160,15 +139,11 @@ def is_parquet(path: Path, name: str) -> bool:
         raise DataError(f"{name}: cannot be read ({error.strerror})") from error
     if head.startswith(MAGIC):
         return True
-    for magic, advice in _NO_TABLES:
-        if head.startswith(magic):
-            raise DataError(f"{name}: {advice}")
-    if _PICKLE.match(head):
-        # Reading one could run whatever its writer wanted.
-        raise DataError(f"{name}: is a pickle, which is never opened here; {_TABLE} (pandas: to_csv)")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise DataError(f"{name}: is empty")
     if text.startswith(b"<"):
         raise DataError(f"{name}, line 1: is an HTML page (a failed download?), not an annotation file")
+    if kind := kind_of(head):
+        raise DataError(f"{name}: is {kind.name}; {_ADVICE.get(kind.category, kind.advice)}")
     return False

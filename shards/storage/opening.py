@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from shards.errors import ConfigurationError, DataError
-from shards.storage.archive_kinds import HEAD_BYTES, ZIP_STARTS, not_a_zip
+from shards.kinds import HEAD_BYTES
 from shards.storage.folder import Files, Folder, is_url
 from shards.storage.local_folder import LocalFolder
 from shards.storage.lock import lock_folder
 from shards.storage.parquet_file import MAGIC, SUFFIX
 from shards.storage.parquet_images import ParquetImages
+from shards.storage.zip_directory import ZIP_STARTS, not_a_zip
 from shards.storage.zip_folder import ZipFolder
 
 _ZIP = ".zip"

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shards.errors import DataError
+from shards.kinds import HEAD_BYTES, kind_of
 from shards.storage.archive_file import ArchiveFile
-from shards.storage.archive_kinds import HEAD_BYTES, ZIP_STARTS, not_a_zip
 
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a ZIP archive begins, and one without files."""
 AGAIN = "download or copy it again"
 UNPACK = "unpack the archive, and pack the folder"
 _UTF_8 = 0x800
@@ -87,6 +89,20 @@ def read_directory(url: str, archive: ArchiveFile) -> ZipDirectory:
     if num_announced not in (len(entries) & _IN_ZIP64, _IN_ZIP64):
         raise _broken(url, f"its directory holds {len(entries)} files of {num_announced}")
     return _as_arrays(url, entries, directory_start)
+
+
+def not_a_zip(head: bytes) -> str:
+    """Return what a file is that was named in place of a folder or a ZIP archive, and what to do; nothing if its kind is unknown.
+
+    >>> not_a_zip(b"Rar!" + bytes([0x1A, 7, 1, 0]))
+    'is a RAR archive; unpack it (unrar x FILE), and name the folder'
+    """
+    if not head:
+        return f"is empty; {AGAIN}"
+    kind = kind_of(head)
+    if kind is None or kind.category not in ("archive", "failure"):
+        return ""
+    return f"is {kind.name}; {kind.advice}" + (", and name the folder" if kind.category == "archive" else "")
 
 
 def _announced(url: str, archive: ArchiveFile) -> int:

@@ -60,7 +60,7 @@ def test_f24_spelling_makes_no_difference(write, format_, spell):
         (to_csv(official()).replace("000005", "Jörg").encode("latin-1"), ", line 6: is not UTF-8 text; convert the file"),
         ("<html><head><title>Google Drive - Quota exceeded</title>", ", line 1: is an HTML page .a failed download.."),
         ("", ": is empty"),
-        (gzip.compress(official().encode()), ": is gzip-compressed; unpack it "),
+        (gzip.compress(official().encode()), ": is a gzip-compressed file; unpack it "),
     ],
     ids=["latin-1", "latin-1-csv", "html", "empty", "gzip"],
 )

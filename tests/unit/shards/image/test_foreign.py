@@ -19,7 +19,7 @@ FOREIGN = {
     "jpeg-2000-stream": (b"\xff\x4f\xff\x51", f"{NEITHER} a JPEG 2000 image; convert"),
     "jpeg-xl": (b"\0\0\0\x0cJXL \r\n\x87\n", f"{NEITHER} a JPEG XL image; convert it .*djxl"),
     "jpeg-xl-stream": (b"\xff\x0a\0\0", f"{NEITHER} a JPEG XL image; convert"),
-    "video": (b"\0\0\0\x18ftypisom\0\0\0\0", f"{NEITHER} a video; take its pictures out"),
+    "video": (b"\0\0\0\x18ftypisom\0\0\0\0", f"{NEITHER} a video; save its pictures"),
     "pdf": (b"%PDF-1.7", f"{NEITHER} a PDF document; save its pictures"),
     "zip": (b"PK\3\4\x14\0", f"{NEITHER} a ZIP archive; unpack it"),
     "gzip": (b"\x1f\x8b\x08\0", f"{NEITHER} a gzip-compressed file; unpack it"),
@@ -28,7 +28,7 @@ FOREIGN = {
         b"version https://git-lfs.github.com/spec/v1\noid sha256:abab\nsize 4096\n",
         f"{NEITHER} a Git LFS pointer.*; run git lfs pull",
     ),
-    "html": (b"\n <!DOCTYPE html><title>Quota exceeded</title>", f"{NEITHER} an HTML page; download the image again"),
+    "html": (b"\n <!DOCTYPE html><title>Quota exceeded</title>", f"{NEITHER} an HTML page .*; download it again"),
     "xml": (
         b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>",
         r'is text \("<\?xml .*"\), not an image; download',
