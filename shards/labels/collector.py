@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 from shards.errors import DataError, did_you_mean
 from shards.labels.cells import MINUS_ONE, Category, Rule, Word, label_cells, words_of
-from shards.labels.columns import CONTROL, INDEX_NAMES
+from shards.labels.columns import INDEX_NAMES
 from shards.labels.table import Columns, Table
-
-MAX_FILE_BYTES = 1024
-"""Longest name of an image file, as in object stores. All names are kept as wide as the longest."""
+from shards.storage.folder import CONTROL, MAX_FILE_BYTES, leads_out
 
 _SUSPECT = ("\n\n", "\n.", "\n/", "/.", "\\", ":", " ")
 _SUSPECT_CHARACTERS = re.compile(CONTROL.pattern.replace("\\x00-", "\\x00-\\x09\\x0b-"))
-_DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 SAY = "if -1 means not known, add --values -1=unlabelled; if 0 does, --values 0=unlabelled; if both mean negative, --values -1=0"
 
 
@@ -206,7 +203,7 @@ def _checked_file(table: Table, file: str, row: int) -> str:
         raise DataError(f"{table.name}, {table.where(row)}: names no image")
     if CONTROL.search(plain):
         raise DataError(f"{table.name}, {table.where(row)}: image {plain[:60]!r} has control characters in its name; rename it")
-    if plain.startswith(("/", "\\")) or _DRIVE.match(plain) or ".." in plain.replace("\\", "/").split("/"):
+    if leads_out(plain):
         raise DataError(
             f"{table.name}, {table.where(row)}: image {plain[:60]!r} is not named relative to the folder of images; "
             "write its path below that folder, without '..'"

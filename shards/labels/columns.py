@@ -20,10 +20,9 @@ from shards.labels.cells import (
 )
 from shards.labels.selection import Selection, categories, parse_form
 from shards.labels.table import Attribute, Columns, Table
+from shards.storage.folder import CONTROL
 
 MAX_NAME_CHARACTERS = 200
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that would break a message or a report into lines, or do worse to a terminal."""
 
 Means = Callable[[Sequence[str]], NDArray[np.bool_]]
 """Tells of cells whether each of them means a file of the folder of images."""

@@ -1,6 +1,7 @@
 """Parquet files."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -130,7 +131,8 @@ class ParquetTable:
         column, kind = _plain(column)
         cells = attribute.cells
         if not kind:
-            raise DataError(f"{self.name}: column {name} holds {column.type}, expected {cells.expected}")
+            left_out = f"; to leave it out: --drop-columns {shlex.quote(name)}" if cells.is_label else ""
+            raise DataError(f"{self.name}: column {name} holds {column.type}, expected {cells.expected}{left_out}")
         if kind == "text" or not attribute.is_plain or cells.has_rules:
             codes = np.array([_code(cells, cell) for cell in _texts(column)], np.uint8)
         else:

@@ -20,9 +20,9 @@ from shards.packing.options import PackOptions
 from shards.packing.splits import (
     parse_partition,
 )
-from shards.storage.folder import Files
+from shards.storage.folder import Files, is_url
 from shards.storage.opening import as_path, is_zip, open_folder, open_images
-from shards.storage.parquet_images import ParquetImages
+from shards.storage.parquet_images import ParquetImages, parquet_files_of
 
 _MOST_LOOKED_AT = 1000
 _ARCHIVES = (b".zip", b".7z", b".7z.001", b".rar", b".tar", b".tar.gz", b".tgz")
@@ -55,12 +55,19 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
     tables_given = options.attributes or tuple(source.tables() if isinstance(source, ParquetImages) else ())
     if not tables_given:
         raise ConfigurationError(
-            "missing --attributes, the table of labels (only Parquet files hold labels beside their images); see --help"
+            "missing --attributes, the table of labels (only Parquet files of this machine hold labels beside their images"
+            f"{_parquet_below(options.images)}); see --help"
         )
     listing = list_images(source, on_listed)
     if not len(listing.names):
         raise DataError(f"{options.images}: is not a folder of images (there are no files in it, or no such folder)")
     _check_no_archive_inside(options.images, listing)
+    inside = _names_inside(source, tables_given)
+    if inside and options.key_column is not None:
+        raise ConfigurationError(
+            f"--key-column has no effect on {next(iter(inside))}, each row of which holds its image; leave it out "
+            f"(--drop-columns {options.key_column!r} if that column is no attribute)"
+        )
     kind, given = parse_partition(options.partition or ())
     selection = Selection(
         key_column=options.key_column,
@@ -72,7 +79,7 @@ def read_inputs(options: PackOptions, on_listed: Callable[[int], None]) -> Input
     )
     with ExitStack() as fetched:
         files = [(fetched.enter_context(local_file(url)), url) for url in tables_given]
-        tables = read_tables(files, selection, listing.means, _names_inside(source, tables_given))
+        tables = read_tables(files, selection, listing.means, inside)
     annotations = _appended(tables_given, tables)
     splits = _splits_of_tables(tables_given, tables) if kind == "tables" else None
     return Inputs(listing, annotations, splits, match_images(listing, annotations.files), tables_given)
@@ -83,6 +90,15 @@ def _names_inside(source: Files, tables: Sequence[str]) -> dict[str, list[str]]:
     inside = source.names() if isinstance(source, ParquetImages) else {}
     by_path = {os.path.realpath(file): names for file, names in inside.items()}
     return {table: by_path[os.path.realpath(table)] for table in tables if os.path.realpath(table) in by_path}
+
+
+def _parquet_below(images: str) -> str:
+    """Return, in words, the folder in a folder that holds Parquet files only, as repositories of data sets have it."""
+    try:
+        folders = [] if is_url(images) else sorted(str(entry) for entry in Path(images).iterdir() if parquet_files_of(str(entry)))
+    except OSError:
+        folders = []
+    return f"; they lie in {folders[0]}" if folders else ""
 
 
 def _check_no_archive_inside(images: str, listing: Listing) -> None:

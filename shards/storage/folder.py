@@ -16,6 +16,11 @@ from shards.errors import ConfigurationError, DataError
 
 SCRATCH = ".dropstream-"
 """How the names of temporary folders begin."""
+MAX_FILE_BYTES = 1024
+"""Longest name of an image file, as in object stores. All names are kept as wide as the longest."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that would break a message or a report into lines, or do worse to a terminal."""
+_DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,15 @@ class Folder(Files, Protocol):
     def settle(self) -> None:
         """Make the names of all files written so far survive a power cut."""
         ...
+
+
+def leads_out(name: str) -> bool:
+    r"""Tell whether a name is absolute or leads out of the folder, on this system or another.
+
+    >>> leads_out("/faces/1.jpg"), leads_out(r"C:\faces\1.jpg"), leads_out("a/../1.jpg"), leads_out("a/1..jpg")
+    (True, True, True, False)
+    """
+    return name.startswith(("/", "\\")) or bool(_DRIVE.match(name)) or ".." in name.replace("\\", "/").split("/")
 
 
 def is_url(name: str) -> bool:

@@ -1,6 +1,5 @@
 """What lies at a path of this machine or at a URL."""
 
-import os
 import stat
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from shards.storage.folder import Files, Folder, is_url
 from shards.storage.local_folder import LocalFolder
 from shards.storage.lock import lock_folder
 from shards.storage.parquet_file import MAGIC, SUFFIX
-from shards.storage.parquet_images import ParquetImages
+from shards.storage.parquet_images import ParquetImages, parquet_files_of
 from shards.storage.zip_directory import ZIP_STARTS, not_a_zip
 from shards.storage.zip_folder import ZipFolder
 
@@ -60,6 +59,8 @@ def open_images(url: str, wanted: Sequence[str] = ()) -> Files:
     # As above.
     from shards.storage.url_folder import UrlFolder
 
+    if url.lower().endswith(SUFFIX):
+        raise DataError(f"{url}: images in Parquet files are read on this machine only; download the file, and name it")
     name = url.rpartition("/")[2]
     if url.lower().endswith(_ZIP) and not inside and UrlFolder(url.removesuffix(name)).find(name):
         return ZipFolder(url)
@@ -74,7 +75,7 @@ def is_zip(url: str) -> bool:
 def _open_local(path: str, wanted: Sequence[str]) -> Files:
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
-            return ParquetImages(path, wanted) if _holds_parquet_only(path) else LocalFolder(path)
+            return ParquetImages(path, wanted) if parquet_files_of(path) else LocalFolder(path)
         with Path(path).open("rb") as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError:
@@ -87,22 +88,6 @@ def _open_local(path: str, wanted: Sequence[str]) -> Files:
         return ZipFolder(path)
     kind = not_a_zip(head) or "is a file, expected a folder of images, a ZIP archive of them, or Parquet that holds them"
     raise DataError(f"{path}: {kind}")
-
-
-def _holds_parquet_only(folder: str) -> bool:
-    """Tell whether Parquet files lie in a folder and no others, but for hidden ones and what Hugging Face puts beside them."""
-    found = False
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(SUFFIX) and entry.is_file():
-                    found = True
-                elif not entry.name.startswith(".") and not entry.name.endswith((".md", ".json")):
-                    # A folder of images is known by its first.
-                    return False
-    except OSError:
-        return False
-    return found
 
 
 def as_path(url: str) -> str:

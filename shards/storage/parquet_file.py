@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shards.errors import ConfigurationError, DataError
+from shards.kinds import HEAD_BYTES, kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,8 +18,11 @@ SUFFIX = ".parquet"
 
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG")
 """How the cells of a column of plain bytes begin that holds images."""
+_FIRST_CELLS = 16
+_FIRST_ROWS = 1024
 _MOST_INFLATED = 100
 _LEAST_BYTES = 64 * 2**20
+_LEAST_ROWS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class ImageColumn:
     """What to read for the bytes."""
     path: str | None
     """What to read for the paths; None if there are none."""
+
+    @property
+    def is_struct(self) -> bool:
+        """Tell a column of structs, which is known by its type, from one of plain bytes."""
+        return self.content != self.name
 
 
 @contextmanager
@@ -56,8 +65,21 @@ def opened(path: Path, name: str) -> "Iterator[pq.ParquetFile]":
         # read buffer").
         with pq.ParquetFile(path, pre_buffer=False) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name}: cannot be read as Parquet ({' '.join(str(error).split())[:200]}); get a whole copy") from error
+    # Names in the file's end are decoded without a check.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        advice = _other_kind(path) or f"cannot be read as Parquet ({' '.join(str(error).split())[:200]}); get a whole copy"
+        raise DataError(f"{name}: {advice}") from error
+
+
+def _other_kind(path: Path) -> str:
+    """Return what a file is that does not begin like Parquet, nothing if that is unknown."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return ""
+    kind = kind_of(head)
+    return f"is {kind.name}; {kind.advice or 'name a Parquet file'}" if kind and not head.startswith(MAGIC) else ""
 
 
 def find_image_column(file: "pq.ParquetFile", name: str) -> ImageColumn | None:
@@ -68,45 +90,100 @@ def find_image_column(file: "pq.ParquetFile", name: str) -> ImageColumn | None:
         name: What messages call it.
 
     Raises:
-        DataError: There are several, or it would inflate absurdly.
+        DataError: There are several, or one would inflate absurdly; this is told from the file's end, before a cell is read.
     """
-    found = [column for field in file.schema_arrow if (column := _as_images(file, field))]
+    candidates = [column for field in file.schema_arrow if (column := _as_images(field))]
+    for column in candidates:
+        _check_no_bomb(file, name, column)
+    found = [column for column in candidates if column.is_struct or _begins_like_images(file, column)]
     if len(found) > 1:
         listed = ", ".join(repr(column.name) for column in found)
         raise DataError(f"{name}: holds images in several columns ({listed}); write a file with one of them")
-    if found:
-        _check_no_bomb(file, name, found[0])
     return found[0] if found else None
 
 
-def _as_images(file: "pq.ParquetFile", field: "pa.Field") -> ImageColumn | None:
+def holds_lists_of_images(file: "pq.ParquetFile") -> str | None:
+    """Return a column whose cells are lists of images, or structs around them, None if there is none."""
+    return next((field.name for field in file.schema_arrow if not _as_images(field) and _has_bytes_inside(field.type)), None)
+
+
+def _as_images(field: "pa.Field") -> ImageColumn | None:
+    """Return a column that could hold images by its type."""
     from pyarrow import types
 
-    def holds_bytes(kind: "pa.DataType") -> bool:
-        return types.is_binary(kind) or types.is_large_binary(kind)
+    if not types.is_struct(field.type):
+        return ImageColumn(field.name, field.name, None) if _is_bytes(field.type) else None
+    children = {child.name: child.type for child in field.type}
+    if "bytes" not in children or not _is_bytes(children["bytes"]):
+        return None
+    path = children.get("path")
+    has_path = path is not None and (types.is_string(path) or types.is_large_string(path) or types.is_string_view(path))
+    return ImageColumn(field.name, f"{field.name}.bytes", f"{field.name}.path" if has_path else None)
 
-    if types.is_struct(field.type):
-        children = {field.type.field(place).name: field.type.field(place).type for place in range(field.type.num_fields)}
-        if holds_bytes(children.get("bytes")):
-            path = children.get("path")
-            has_path = types.is_string(path) or types.is_large_string(path)
-            return ImageColumn(field.name, f"{field.name}.bytes", f"{field.name}.path" if has_path else None)
-    elif holds_bytes(field.type):
-        first = next((batch for batch in file.iter_batches(1, columns=[field.name], use_threads=False) if batch.num_rows), None)
-        if first is not None and (first.column(0)[0].as_py() or b"").startswith(_IMAGES):
-            return ImageColumn(field.name, field.name, None)
-    return None
+
+def _is_bytes(kind: "pa.DataType") -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+
+
+def _has_bytes_inside(kind: "pa.DataType") -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return any(_has_bytes_inside(child.type) for child in kind)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _has_bytes_inside(kind.value_type)
+    return _is_bytes(kind)
+
+
+def _begins_like_images(file: "pq.ParquetFile", column: ImageColumn) -> bool:
+    """Tell whether one of the first cells that are there begins like an image."""
+    num_rows = 0
+    for batch in file.iter_batches(_FIRST_CELLS, columns=[column.content], use_threads=False):
+        num_rows += batch.num_rows
+        cells = [cell for cell in cells_of(batch.column(column.name)) if cell is not None]
+        if cells or num_rows >= _FIRST_ROWS:
+            return any(bytes(cell[:4]).startswith(_IMAGES) for cell in cells)
+    return False
+
+
+def cells_of(column: "pa.Array") -> "Iterator[memoryview | None]":
+    """Yield a column's bytes without copying them; None where there are none. A struct's are those of its first part."""
+    from pyarrow import types
+
+    if types.is_struct(column.type):
+        # Not `field`: a part of a missing cell is missing.
+        column = column.flatten()[0]
+    if types.is_dictionary(column.type):
+        values = list(cells_of(column.dictionary))
+        yield from (None if place is None else values[place] for place in column.indices.to_pylist())
+        return
+    for cell in column:
+        buffer = cell.as_buffer()
+        yield None if buffer is None else memoryview(buffer)
+
+
+def parts_of(file: "pq.ParquetFile", column: ImageColumn) -> "Iterator[tuple[pq.RowGroupMetaData, pq.ColumnChunkMetaData]]":
+    """Yield each row group, and what the file's end tells of the images in it."""
+    # Of no other column: pyarrow ends the process at damaged facts of one.
+    places = [place for place in range(file.metadata.num_columns) if file.schema.column(place).path == column.content]
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        yield from ((group, group.column(place)) for place in places)
 
 
 def _check_no_bomb(file: "pq.ParquetFile", name: str, column: ImageColumn) -> None:
     """Refuse a file whose images would take far more memory than they take disk: images hardly pack. The file's end tells both."""
-    for group in range(file.metadata.num_row_groups):
-        rows = file.metadata.row_group(group)
-        for place in range(rows.num_columns):
-            part = rows.column(place)
-            inflated = part.total_uncompressed_size
-            if part.path_in_schema == column.content and inflated > max(_LEAST_BYTES, _MOST_INFLATED * part.total_compressed_size):
-                raise DataError(
-                    f"{name}: the images of its row group {group} would inflate to {inflated:,} bytes, more than {_MOST_INFLATED} times "
-                    "what they take; that is no set of images"
-                )
+    for number, (group, part) in enumerate(parts_of(file, column)):
+        inflated, packed = part.total_uncompressed_size, part.total_compressed_size
+        where = f"{name}: the images of its row group {number}, column {column.name!r},"
+        if inflated > max(_LEAST_BYTES, _MOST_INFLATED * packed):
+            raise DataError(
+                f"{where} would inflate to {inflated:,} bytes, more than {_MOST_INFLATED} times what they take; "
+                "that is no set of images; remove the column"
+            )
+        if group.num_rows > max(_LEAST_ROWS, packed):
+            raise DataError(f"{where} would be {group.num_rows:,} in {packed:,} bytes; that is no set of images; remove the column")

@@ -1,34 +1,45 @@
 """Images inside Parquet files, as Hugging Face's datasets come, read as if they were files."""
 
+import os
+import re
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-import numpy as np
-
 from shards.errors import DataError
-from shards.storage.folder import FileInfo, UnreadableFileError
-from shards.storage.parquet_file import SUFFIX, ImageColumn, find_image_column, opened
+from shards.image.header import MAX_BYTES
+from shards.storage.folder import CONTROL, MAX_FILE_BYTES, FileInfo, UnreadableFileError, leads_out
+from shards.storage.parquet_file import SUFFIX, ImageColumn, cells_of, find_image_column, holds_lists_of_images, opened, parts_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-_ROWS = 64
-"""Images that are taken out at a time."""
+_MOST_ROWS = 64
+"""Most images that are taken out at a time."""
+_BESIDE = (".md", ".json", ".txt", ".yaml", "license")
+"""How the names of files end that data sets have beside their Parquet files, lower case."""
+_NO_IMAGE = "holds no image (null, or a path without the image's bytes); embed the image, or remove the row"
 
 
 class ParquetImages:
     """The images of one file, or of all files in a folder.
 
-    An image has the name that its row gives as its path, if every row of all files gives one and no two are alike; else the file's name
-    without its suffix and the number of the row: `train-00000/000123`.
+    An image has the name that its row gives as its path, if every row of all files gives one that may name a file, and no two are alike;
+    else the file's name without its suffix and the number of the row, from 0: `train-00000/000123`.
 
-    Memory: the images of one row group, compressed, and of 64 rows. With `wanted` the disk as well: the images that are wanted, in a
-    nameless file in the folder for temporary files, since they are read in another order than they lie.
+    A process reads the names once, and again when a file has changed: 0.1 KB of memory for each image. Reading takes the memory of the
+    images of one row group, compressed, and of 64 MiB of them decompressed.
+
+    With `wanted` it takes disk as well. The images are read in another order than they lie, so those that are wanted are first copied
+    into a nameless file in the folder for temporary files (TMPDIR), in one pass over the row groups that hold them. Packing wants one
+    shard's images at a time in each worker; each shard therefore costs such a pass.
     """
 
     def __init__(self, url: str, wanted: Sequence[str] = ()) -> None:
@@ -44,8 +55,7 @@ class ParquetImages:
 
     def tables(self) -> list[str]:
         """Return the files, sorted by name."""
-        path = Path(self.url)
-        return [self.url] if path.is_file() else sorted(str(file) for file in path.iterdir() if file.suffix.lower() == SUFFIX)
+        return [self.url] if Path(self.url).is_file() else parquet_files_of(self.url)
 
     def names(self) -> dict[str, list[str]]:
         """Return each file -> its images' names, row by row.
@@ -57,39 +67,73 @@ class ParquetImages:
         return _names(tuple(self.tables()), tuple((fact.st_size, fact.st_mtime_ns) for fact in facts))
 
     def list(self) -> Iterator[FileInfo]:
-        """Yield all images.
+        """Yield all images. One that is missing has no bytes, and cannot be read.
 
         Raises:
-            DataError: A file is damaged, or holds no images.
+            DataError: A file is damaged, or no row holds an image.
         """
+        found = False
         for file, names in self.names().items():
-            for first, contents in _contents(file, None):
-                for name, content in zip(names[first : first + len(contents)], contents, strict=True):
-                    # An image that is not there is empty, and told of as such.
-                    yield FileInfo(name, len(content or b""), f"{zlib.crc32(content or b''):08x}")
+            for row, image in _images(file, range(len(names))):
+                if image is None:
+                    yield FileInfo(names[row], 0, "")
+                    continue
+                found = True
+                # Of one that is too large the size is enough: it is never read.
+                yield FileInfo(names[row], len(image), f"{zlib.crc32(image):08x}" if len(image) <= MAX_BYTES else "")
+        if not found:
+            raise DataError(f"{self.url}: no row holds an image, at most a path to it; pack the folder where the images lie, or embed them")
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes]:
         """Yield the images.
 
         Raises:
-            DataError: A file is damaged.
-            UnreadableFileError: There is no such image.
+            DataError: A file is damaged, or the disk is full.
+            UnreadableFileError: There is no such image, or only a path to it.
         """
-        if self._gathered is None or any(name not in self._gathered.places for name in names):
-            self._gathered = _gather(self.names(), {*names, *self._wanted})
+        if self._gathered is None or not self._gathered.asked.issuperset(names):
+            self._gathered = _gather(self.names(), frozenset([*names, *self._wanted]))
             weakref.finalize(self, self._gathered.file.close)
         for name in names:
+            if name in self._gathered.refused:
+                raise UnreadableFileError(self._gathered.refused[name])
             if name not in self._gathered.places:
                 raise UnreadableFileError(f"{self.url}: {name}: cannot be read (no such image in it)")
             yield self._gathered.read(name)
+
+
+def parquet_files_of(folder: str) -> list[str]:
+    """Return the Parquet files in a folder, sorted by name; none if it holds other files than these, hidden ones and texts beside them.
+
+    A folder that cannot be read has none.
+    """
+    found: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name.lower()
+                if name.startswith("."):
+                    continue
+                if name.endswith(SUFFIX) and entry.is_file():
+                    found.append(os.path.join(folder, entry.name))  # noqa: PTH118 (as the user wrote it)
+                elif not name.endswith(_BESIDE):
+                    # A folder of images is known by its first.
+                    return []
+    except OSError:
+        return []
+    return sorted(found)
 
 
 class _Gathered(NamedTuple):
     """Images in the order in which they were found, in a nameless file."""
 
     file: BinaryIO
+    asked: frozenset[str]
+    """Names that were looked for."""
     places: dict[str, tuple[int, int]]
     """Name -> where it begins, and its bytes."""
+    refused: dict[str, str]
+    """Name -> why it is not there."""
 
     def read(self, name: str) -> bytes:
         at, size = self.places[name]
@@ -97,39 +141,60 @@ class _Gathered(NamedTuple):
         return self.file.read(size)
 
 
-def _gather(names: dict[str, list[str]], wanted: set[str]) -> _Gathered:
-    """Take images out of their files, in one pass over the row groups that hold them."""
-    places: dict[str, tuple[int, int]] = {}
+def _gather(names: Mapping[str, Sequence[str]], asked: frozenset[str]) -> _Gathered:
+    """Copy images out of their files, in one pass over the row groups that hold them."""
     try:
-        gathered = _Gathered(tempfile.TemporaryFile(), places)  # noqa: SIM115 (as long as the images are read)
-        at = 0
-        for file, rows in names.items():
-            for first, contents in _contents(file, np.array([name in wanted for name in rows], bool)):
-                for name, content in zip(rows[first : first + len(contents)], contents, strict=True):
-                    if name in wanted:
-                        at += gathered.file.write(content or b"")
-                        places[name] = (at - len(content or b""), len(content or b""))
+        with ExitStack() as until_it_fails:
+            gathered = _Gathered(until_it_fails.enter_context(tempfile.TemporaryFile()), asked, {}, {})
+            for file, rows in names.items():
+                _gather_from(file, rows, gathered)
+            # Now, and not where an image is read: a full disk is told here.
+            gathered.file.flush()
+            until_it_fails.pop_all()
     except OSError as error:
         raise DataError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); free some space or set TMPDIR") from error
     return gathered
 
 
-def _contents(path: str, wanted: "np.ndarray | None") -> "Iterator[tuple[int, Sequence[bytes | None]]]":
-    """Yield the number of a row, and the images from it on, some at a time; only of row groups that hold a wanted one."""
+def _gather_from(file: str, names: Sequence[str], gathered: _Gathered) -> None:
+    for row, image in _images(file, [row for row, name in enumerate(names) if name in gathered.asked]):
+        if image is None:
+            gathered.refused[names[row]] = f"{file}, row {row + 1}: {_NO_IMAGE}"
+        elif len(image) > MAX_BYTES:
+            gathered.refused[names[row]] = f"{file}, row {row + 1}: has {len(image)} bytes, more than {MAX_BYTES}"
+        else:
+            gathered.places[names[row]] = (gathered.file.tell(), len(image))
+            gathered.file.write(image)
+
+
+def _images(path: str, wanted: Sequence[int]) -> Iterator[tuple[int, memoryview | None]]:
+    """Yield some rows, given in order, and their images, None where there is none; only row groups that hold one are read."""
     with opened(Path(path), path) as file:
         column = _image_column(file, path)
-        first = 0
+        num_rows = _rows_at_a_time(file, column)
+        first = place = 0
         for group in range(file.metadata.num_row_groups):
-            num_rows = file.metadata.row_group(group).num_rows
-            if wanted is None or wanted[first : first + num_rows].any():
-                at = first
-                for batch in file.iter_batches(_ROWS, row_groups=[group], columns=[column.content], use_threads=False):
-                    contents = _leaf(batch.column(0)).to_pylist()
-                    if at == 0 and column.path is not None and not any(contents):
-                        raise DataError(f"{path}: column {column.name!r} holds paths and not the images; pack the folder where they lie")
-                    yield at, contents
-                    at += len(contents)
-            first += num_rows
+            following = first + file.metadata.row_group(group).num_rows
+            stop = bisect_left(wanted, following, place)
+            if stop > place:
+                rows = set(wanted[place:stop])
+                batches = file.iter_batches(num_rows, row_groups=[group], columns=[column.content], use_threads=False)
+                cells = (cell for batch in batches for cell in cells_of(batch.column(column.name)))
+                yield from ((row, cell) for row, cell in zip(range(first, following), cells, strict=False) if row in rows)
+            first, place = following, stop
+
+
+def _rows_at_a_time(file: "pq.ParquetFile", column: ImageColumn) -> int:
+    """Return how many images take about as much memory as one may take at most.
+
+    A page of a dictionary holds images that any number of rows may share, each of which is decompressed for itself.
+    """
+    largest = 1.0
+    for group, part in parts_of(file, column):
+        inflation = part.total_uncompressed_size / max(1, part.total_compressed_size)
+        shared = part.data_page_offset - part.dictionary_page_offset if part.has_dictionary_page else 0
+        largest = max(largest, shared * inflation, part.total_uncompressed_size / max(1, group.num_rows))
+    return int(min(_MOST_ROWS, max(1, MAX_BYTES // largest)))
 
 
 @lru_cache(maxsize=1)
@@ -138,25 +203,36 @@ def _names(files: tuple[str, ...], _facts: tuple[tuple[int, int], ...]) -> dict[
     paths: dict[str, list[str | None]] = {}
     for name in files:
         with opened(Path(name), name) as file:
-            column = _image_column(file, name)
-            paths[name] = [None] * file.metadata.num_rows
-            if column.path is not None:
-                batches = file.iter_batches(columns=[column.path], use_threads=False)
-                paths[name] = [path for batch in batches for path in _leaf(batch.column(0)).to_pylist()]
+            paths[name] = list(_paths(file, _image_column(file, name)))
     given = [path for rows in paths.values() for path in rows]
-    if all(given) and len(set(given)) == len(given):
+    if all(map(_may_name, given)) and len(set(given)) == len(given):
         return {name: [str(path) for path in rows] for name, rows in paths.items()}
-    stems = {name: Path(name).name.removesuffix(SUFFIX) for name in files}
+    # Blanks around a name are no part of it in a table.
+    stems = {name: re.sub(re.escape(SUFFIX) + r"\Z", "", Path(name).name, flags=re.IGNORECASE).strip() for name in files}
     return {name: [f"{stems[name]}/{row:06d}" for row in range(len(rows))] for name, rows in paths.items()}
 
 
-def _leaf(column: "pa.Array") -> "pa.Array":
-    """Return the only part of a column of parts, the column itself if it has none; a part of a missing cell is missing."""
-    return column.flatten()[0] if column.type.num_fields else column
+def _paths(file: "pq.ParquetFile", column: ImageColumn) -> Iterator[str | None]:
+    if column.path is None:
+        yield from repeat(None, file.metadata.num_rows)
+        return
+    for batch in file.iter_batches(columns=[column.path], use_threads=False):
+        # Among others: strings that are not UTF-8.
+        batch.validate(full=True)
+        yield from batch.column(column.name).flatten()[0].to_pylist()
 
 
-def _image_column(file: object, name: str) -> ImageColumn:
-    column = find_image_column(file, name)  # type: ignore[arg-type]
-    if column is None:
-        raise DataError(f"{name}: has no column of images (bytes, or bytes and path); name the folder of the images with --images")
-    return column
+def _may_name(path: str | None) -> bool:
+    """Tell whether a path may be an image's name as it stands; what tables would read in another way may not."""
+    if not path or path != path.strip(" \t") or path.startswith(("./", ".\\")):
+        return False
+    return not leads_out(path) and not CONTROL.search(path) and len(path.encode()) <= MAX_FILE_BYTES
+
+
+def _image_column(file: "pq.ParquetFile", name: str) -> ImageColumn:
+    column = find_image_column(file, name)
+    if column is not None:
+        return column
+    if nested := holds_lists_of_images(file):
+        raise DataError(f"{name}: column {nested!r} holds its bytes in lists or structs; write one image to a row, as bytes and path")
+    raise DataError(f"{name}: has no column of images (bytes, or bytes and path); name the folder of the images with --images")

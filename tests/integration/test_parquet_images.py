@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from shards.dataset import ShardDataset
 from shards.errors import ConfigurationError, DataError, Interrupted
 from shards.image.header import MAX_BYTES
 from shards.packing.pack import PackOptions, make_shards
-from shards.storage import parquet_file, parquet_images
+from shards.storage import parquet_file
 from shards.storage.folder import UnreadableFileError
 from shards.storage.opening import open_images
 from tests.conftest import ATTRIBUTES, pack, write_celeba
@@ -170,26 +173,35 @@ def test_bad_images_are_named_and_quarantined(celeba, tmp_path):
     for place, data in ((3, b"<html>"), (7, None), (9, b"")):
         rows[place] = (rows[place][0], data, rows[place][2])
     images = write(tmp_path / "a.parquet", table_of(rows))
-    with pytest.raises(DataError, match=r"a\.parquet/0000\d\d\.jpg: is (neither JPEG nor PNG but an HTML page|empty)"):
+    with pytest.raises(
+        DataError, match=r"a\.parquet/0000\d\d\.jpg: (is neither JPEG nor PNG but an HTML page|is empty|.*, row 8: holds no image)"
+    ):
         make(images, tmp_path / "refused")
     out = make(images, tmp_path / "out", on_bad_image="quarantine")
     quarantined = (out / "quarantine.csv").read_text()
     assert [f"{place:06d}.jpg" in quarantined for place in (4, 8, 10)] == [True] * 3
+    assert "a.parquet, row 8: holds no image (null, or a path without the image's bytes); embed the image, or remove the row" in quarantined
     assert len(ShardDataset(out)) == 17
 
 
 def test_a_job_reads_each_row_group_once(celeba, tmp_path, monkeypatch):
     images = write(tmp_path / "a.parquet", table_of(rows_of(celeba)), row_group_size=5)
     names = [name for name, *_ in rows_of(celeba)]
-    passes = []
-    contents = parquet_images._contents
-    monkeypatch.setattr(parquet_images, "_contents", lambda *asked: passes.append(asked) or contents(*asked))
-    chosen = names[::-7]
+    groups = []
+    iter_batches = pq.ParquetFile.iter_batches
+
+    def counted(file, *arguments, row_groups=None, **options):
+        groups.extend(row_groups or [])
+        return iter_batches(file, *arguments, row_groups=row_groups, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted)
+    # Every seventh image, backwards, and none of the rows behind 50.
+    chosen = names[49::-7]
     found = open_images(images, chosen)
     assert [data for name in chosen for data in found.read_many([name])] == [
         (celeba / "img_align_celeba" / name).read_bytes() for name in chosen
     ]
-    assert len(passes) == 1
+    assert groups == sorted({names.index(name) // 5 for name in chosen})
 
 
 def test_a_stopped_and_resumed_run_is_the_same_run(celeba, tmp_path, monkeypatch):
@@ -200,6 +212,48 @@ def test_a_stopped_and_resumed_run_is_the_same_run(celeba, tmp_path, monkeypatch
         train(out, tmp_path / "parts", run__if_exists="resume")
     train(out, tmp_path / "parts", run__if_exists="resume")
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
+
+
+def test_a_killed_packing_is_finished_by_the_same_command(celeba, packed, tmp_path):
+    images = write(tmp_path / "a.parquet", table_of(rows_of(celeba)))
+    program = f"""
+import os, signal
+from shards.packing import job
+from shards.packing.pack import PackOptions, make_shards
+write, notes = job._write_note, []
+def killed(*arguments):
+    write(*arguments)
+    notes.append(arguments)
+    if len(notes) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+job._write_note = killed
+make_shards(PackOptions(images={images!r}, out={str(tmp_path / "out")!r}, workers=1, shards=3, drop_columns=("celeb_id",)))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, timeout=120).returncode == -signal.SIGKILL
+    out = make(images, tmp_path / "out")
+    assert json.loads((out / "summary.json").read_text())["resumed_shards"] == 2
+    assert bytes_of(out) == bytes_of(packed)
+
+
+def test_a_key_column_has_no_effect_on_rows_that_hold_their_image(celeba, tmp_path):
+    images = write(tmp_path / "a.parquet", table_of(rows_of(celeba)))
+    with pytest.raises(
+        ConfigurationError, match=r"--key-column has no effect on .*a\.parquet, each row of which holds its image; leave it out"
+    ):
+        make(images, tmp_path / "out", key_column="celeb_id", drop_columns=None)
+
+
+def test_groups_and_splits_are_columns_of_the_same_file(celeba, tmp_path):
+    rows = rows_of(celeba)[:40]
+    table = table_of(rows, person=[f"p{place // 4}" for place in range(40)], split=["train", "val", "test", "train"] * 10)
+    images = write(tmp_path / "a.parquet", table)
+    by_column = ShardDataset(make(images, tmp_path / "split", partition=("column=split",), drop_columns=("celeb_id", "person")))
+    assert [len(by_column.split_range(split)) for split in ("train", "val", "test")] == [20, 10, 10]
+    by_group = ShardDataset(make(images, tmp_path / "group", group_column="person", drop_columns=("celeb_id", "split")))
+    splits_of = {}
+    for number in range(40):
+        splits_of.setdefault((int(by_group.key(number)) - 1) // 4, set()).add(int(by_group.index[number]["split"]))
+    assert all(len(splits) == 1 for splits in splits_of.values())
 
 
 def test_the_dry_run_tells_what_it_would_be(celeba, tmp_path, capsys):
@@ -218,7 +272,7 @@ def refused(celeba: Path, tmp_path: Path, name: str) -> tuple[str | Path, str]:
     path = tmp_path / "a.parquet"
     if name == "paths-only":
         write(path, table_of([(file, None, labels) for file, _, labels in rows]))
-        return path, r"a\.parquet: column 'image' holds paths and not the images; pack the folder where they lie"
+        return path, r"a\.parquet: no row holds an image, at most a path to it; pack the folder where the images lie, or embed them"
     if name == "labels-only":
         write(path, table_of(rows).drop_columns(["image"]))
         return path, r"a\.parquet: has no column of images \(bytes, or bytes and path\); name the folder of the images with --images"
@@ -250,13 +304,20 @@ def test_a_table_is_needed_where_the_images_are_files(celeba, tmp_path):
         make(celeba / "img_align_celeba", tmp_path / "out")
 
 
+def test_the_folder_of_a_repository_tells_where_its_files_lie(celeba, tmp_path):
+    (tmp_path / "repository" / "data").mkdir(parents=True)
+    write(tmp_path / "repository" / "data" / "train.parquet", table_of(rows_of(celeba)[:3]))
+    with pytest.raises(ConfigurationError, match=r"missing --attributes, .*; they lie in .*repository/data\)"):
+        make(tmp_path / "repository", tmp_path / "out")
+
+
 def test_a_bomb_is_refused_from_the_files_end(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet_file, "_LEAST_BYTES", 2**20)
     rows = [(f"{number}.jpg", bytes(2**20), [True] * 40) for number in range(4)]
     images = write(tmp_path / "bomb.parquet", table_of(rows), compression="zstd", use_dictionary=False)
     # Not one page is read.
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
-    with pytest.raises(DataError, match=r"bomb\.parquet: the images of its row group 0 would inflate to 4,.* bytes, more than 100 times"):
+    with pytest.raises(DataError, match=r"bomb\.parquet: the images of its row group 0, .* would inflate to 4,.* bytes, more than 100"):
         make(images, tmp_path / "out")
 
 
