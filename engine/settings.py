@@ -92,17 +92,26 @@ def differences(before: Any, now: Any) -> Iterator[str]:  # noqa: ANN401 (config
         nature = kinds[name]
         allowed = nature.may_change is not None and nature.may_change(before, now)
         if nature.effect not in ("data", "place", "none") and not allowed and not _is_same(old[name], value, before, now):
-            yield f"{name}{nature.because} was {old[name]}, is {value}"
+            yield f"{name}{nature.because} was {_in_words(old[name])}, is {_in_words(value)}"
 
 
 def deciding(config: Any) -> dict[str, str]:  # noqa: ANN401 (a configuration)
     """Return `section.key` -> value in words of what decides a run's result, by itself and exactly."""
     kinds = natures(config)
     return {
-        f"{name}{kinds[name].because}": str(value)
+        f"{name}{kinds[name].because}": _in_words(value)
         for name, value in values(config).items()
         if kinds[name].effect in ("result", "rounding") and not ((allows := kinds[name].may_change) and allows(config, config))
     }
+
+
+def _in_words(value: object) -> str:
+    """Return a value as it is written on the command line.
+
+    >>> _in_words((256, 64)), _in_words(()), _in_words(0.5)
+    ('256 64', 'nothing', '0.5')
+    """
+    return (" ".join(map(str, value)) or "nothing") if isinstance(value, tuple) else str(value)
 
 
 def _is_same(old: object, new: object, before: Any, now: Any) -> bool:  # noqa: ANN401 (configurations)

@@ -25,7 +25,8 @@ KEEP = 2
 CHECKPOINTS = "checkpoints"
 """Their folder inside the run's."""
 CHECKSUMS = "checksums.json"
-_STATE = "state.json"
+STATE = "state.json"
+_FILE = re.compile(r"\w+\.(safetensors|json)")
 _ASIDE = ".old"
 _NAME = re.compile(r"epoch-\d{6}-step-\d{8}")
 
@@ -58,7 +59,7 @@ def write_checkpoint(folder: Path, epoch: int, step: int, snapshot: Snapshot) ->
         _remove(temporary)
         temporary.mkdir(parents=True)
         files = {f"{name}.safetensors": save(_on_cpu(tensors)) for name, tensors in snapshot.tensors.items()}
-        files[_STATE] = json.dumps(snapshot.state, allow_nan=False, indent=1).encode()
+        files[STATE] = json.dumps(snapshot.state, allow_nan=False, indent=1).encode()
         files[CHECKSUMS] = json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in files.items()}, indent=1).encode()
         for name, data in files.items():
             with atomic_write(temporary / name) as file:
@@ -94,21 +95,44 @@ def read_checkpoint(path: Path) -> Snapshot:
         CheckpointError: A file is missing or damaged; the message names it.
     """
     contents = _read_verified(path)
-    if _STATE not in contents:
-        raise CheckpointError(f"{path / CHECKSUMS}: does not list {_STATE}; delete {path} to go on from the checkpoint before it")
-    try:
-        tensors = {name.removesuffix(".safetensors"): load(data) for name, data in contents.items() if name.endswith(".safetensors")}
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: holds a file that is not safetensors ({error})") from error
-    return Snapshot(tensors=tensors, state=_parse_json(path / _STATE, contents[_STATE]))
+    if STATE not in contents:
+        raise unusable(path / CHECKSUMS, f"does not list {STATE}")
+    tensors = {}
+    for name, data in contents.items():
+        if name.endswith(".safetensors"):
+            try:
+                tensors[name.removesuffix(".safetensors")] = load(data)
+            except SafetensorError as error:
+                raise unusable(path / name, f"is not safetensors ({error})") from error
+    return Snapshot(tensors=tensors, state=_parse_json(path / STATE, contents[STATE]))
 
 
-def _read_verified(path: Path) -> dict[str, bytes]:
+def read_state(path: Path) -> dict[str, Any]:
+    """Return `state` of a checkpoint, without reading its tensors.
+
+    Raises:
+        CheckpointError: It is missing or damaged; the message names the file.
+    """
+    contents = _read_verified(path, only=STATE)
+    if STATE not in contents:
+        raise unusable(path / CHECKSUMS, f"does not list {STATE}")
+    return _parse_json(path / STATE, contents[STATE])
+
+
+def unusable(file: Path, why: str) -> CheckpointError:
+    """Return the error for a file of a checkpoint that cannot be used, with the way out."""
+    return CheckpointError(f"{file}: {why}; delete {file.parent} to go on from the checkpoint before it")
+
+
+def _read_verified(path: Path, only: str | None = None) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     for name, checksum in _parse_json(path / CHECKSUMS, _read(path / CHECKSUMS)).items():
-        contents[name] = _read(path / name)
-        if hashlib.sha256(contents[name]).hexdigest() != checksum:
-            raise CheckpointError(f"{path / name}: is damaged (its checksum differs); delete {path} to go on from the checkpoint before it")
+        if not _FILE.fullmatch(name):
+            raise unusable(path / CHECKSUMS, f"lists {name!r}, which is no file of a checkpoint")
+        if only in (None, name):
+            contents[name] = _read(path / name)
+            if hashlib.sha256(contents[name]).hexdigest() != checksum:
+                raise unusable(path / name, "is damaged (its checksum differs)")
     return contents
 
 
@@ -138,16 +162,14 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror}); delete {path.parent} to go on from the checkpoint before it"
-        ) from error
+        raise unusable(path, f"cannot be read ({error.strerror})") from error
 
 
 def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: is not JSON ({error}); delete {path.parent} to go on from the checkpoint before it") from error
+    except (ValueError, RecursionError) as error:
+        raise unusable(path, f"is not JSON ({error})") from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: holds no JSON object; delete {path.parent} to go on from the checkpoint before it")
+        raise unusable(path, "holds no JSON object")
     return value

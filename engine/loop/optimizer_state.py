@@ -19,7 +19,7 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
     """Load what `split_state` returned; learning rates and the like stay as the optimiser has them.
 
     Raises:
-        ValueError: The parameter groups differ.
+        ValueError: The parameter groups differ, or a tensor is of another parameter.
     """
     current = optimizer.state_dict()["param_groups"]
     if [group["params"] for group in current] != rest["groups"]:
@@ -28,7 +28,11 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **rest["entries"]}.items():
         index, _, entry = name.partition(".")
-        state.setdefault(int(index), {})[entry] = _laid_out_like(parameters[int(index)], value)
+        parameter = parameters[int(index)]
+        # Fused optimisers walk both with one index: a shorter moment would be read behind its end.
+        if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+            raise ValueError(f"{name} is {list(value.shape)}, and its parameter {list(parameter.shape)}")
+        state.setdefault(int(index), {})[entry] = _laid_out_like(parameter, value)
     optimizer.load_state_dict({"state": state, "param_groups": current})
 
 

@@ -1,18 +1,16 @@
-"""What a checkpoint of a training run holds, and how a run goes on from it."""
+"""What a checkpoint of a training run holds."""
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.loop.checkpoint import Snapshot
-from engine.loop.optimizer_state import join_state, split_state
+from engine.loop.optimizer_state import split_state
 from engine.loop.tally import EpochTally
 from engine.loop.training_parts import TrainingParts
 from engine.model.multitask import MultitaskModel
-from engine.pipeline.fingerprint import check_fingerprint
-from shards.errors import CheckpointError, ConfigurationError, DivergenceError
+from shards.errors import ConfigurationError, DivergenceError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,45 +67,6 @@ def take_snapshot(parts: TrainingParts, position: Position, tally: EpochTally) -
     )
 
 
-def restore(parts: TrainingParts, snapshot: Snapshot, tally: EpochTally) -> Position:
-    """Put a run into the state of a snapshot.
-
-    Raises:
-        CheckpointError: The snapshot belongs to another run; the message names each difference.
-    """
-    state = snapshot.state
-    check_identity(parts.identity, snapshot)
-    position = Position(epoch=state["epoch"], step=state["step"])
-    epochs = parts.config.train.epochs
-    if (position.epoch, position.step) > (epochs, 0):
-        raise CheckpointError(f"the checkpoint has done {position.in_words()}, and train.epochs is {epochs}; give at least as many")
-    changing = changing_tensors(parts.module)
-    if changing.keys() != snapshot.tensors["model"].keys():
-        raise CheckpointError("the checkpoint holds other weights than this model trains")
-    with torch.no_grad():
-        for name, tensor in changing.items():
-            tensor.copy_(snapshot.tensors["model"][name])
-    try:
-        join_state(parts.raw_optimizer, snapshot.tensors["optimizer"], state["optimizer"])
-        parts.scheduler.load_state_dict(state["scheduler"])
-        parts.thresholds.load_state_dict(state["thresholds"])
-    except ValueError as error:
-        raise CheckpointError(f"the checkpoint does not fit this run: {error}") from error
-    if parts.balancer is not None:
-        parts.balancer.load_tensors(snapshot.tensors["balancer"])
-    if parts.accelerator.scaler is not None:
-        parts.accelerator.scaler.load_state_dict(state["scaler"])
-    tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
-    return position
-
-
-def check_identity(identity: dict[str, str], snapshot: Snapshot, *, only: Container[str] | None = None) -> None:
-    """Raise a CheckpointError that names each difference if a snapshot belongs to another run; look at some names `only` if wished."""
-    problem = "checkpoint belongs to another run"
-    saved = {name: value for name, value in snapshot.state["identity"].items() if only is None or name in only}
-    check_fingerprint(identity, saved, problem, "restore the setting, or use another run.dir")
-
-
 def check_same_position(parts: TrainingParts, position: Position) -> None:
     """Raise a ConfigurationError on every rank if they would begin at different places. A collective call."""
     own = torch.tensor([[position.epoch, position.step]], device=parts.accelerator.device)
@@ -134,11 +93,3 @@ def changing_tensors(module: MultitaskModel) -> dict[str, Tensor]:
     """Return the trained parameters and all statistics, by name; the rest stays what it was loaded or drawn as."""
     trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     return trained | module.statistics()
-
-
-def _own_sums(parts: TrainingParts, rows: list[list[float]]) -> Tensor:
-    sums = torch.tensor(rows, dtype=torch.float64)
-    if len(sums) == parts.accelerator.num_processes:
-        return sums[parts.accelerator.process_index]
-    # Another number of ranks: the first takes all.
-    return sums.sum(0) if parts.accelerator.is_main_process else torch.zeros_like(sums[0])

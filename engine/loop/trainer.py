@@ -13,13 +13,14 @@ from engine.dst.history import check_losses
 from engine.journal.masks import MaskTally
 from engine.journal.predictions import write_predictions
 from engine.journal.records import EndRecord, EpochRecord, Record, StepRecord
-from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint, write_checkpoint
+from engine.loop.checkpoint import CHECKPOINTS, STATE, latest_checkpoint, write_checkpoint
 from engine.loop.clock import Clock
 from engine.loop.dropout import seed_dropout
 from engine.loop.evaluate import evaluate, predictions_of, share_statistics
 from engine.loop.optimizer import learning_rate_factor
+from engine.loop.restore import fits, restore
 from engine.loop.skipped import Skipped
-from engine.loop.state import Position, check_same_position, check_weights, restore, take_snapshot
+from engine.loop.state import Position, check_same_position, check_weights, take_snapshot
 from engine.loop.step import TrainStep
 from engine.loop.stop import StopRequest, WaitedTooLong
 from engine.loop.tally import EpochTally
@@ -52,7 +53,7 @@ class Trainer:
         self._masks = MaskTally()
         self._checkpoints = parts.run_dir / CHECKPOINTS
         newest = latest_checkpoint(self._checkpoints)
-        self.position = Position() if newest is None else restore(parts, read_checkpoint(newest), self._tally)
+        self.position = Position() if newest is None else restore(parts, newest, self._tally)
         check_same_position(parts, self.position)
         self._train_step = TrainStep(
             parts.accelerator,
@@ -69,7 +70,8 @@ class Trainer:
         self._skipped = Skipped()
         self._uses_chance = parts.module.uses_chance()
         self._loader = parts.make_loader("train")
-        self._loader.seek(self.position.epoch, self.position.step)
+        with nullcontext() if newest is None else fits(newest / STATE):
+            self._loader.seek(self.position.epoch, self.position.step)
         self.steps_per_epoch = self._loader.order.steps_per_epoch
         self._val_loader = parts.make_loader("val") if parts.split_sizes["val"] else None
         self._warm = False

@@ -41,7 +41,7 @@ def check_fingerprint(current: dict[str, str], saved: dict[str, str], problem: s
     Args:
         current: Name -> value in words.
         saved: The same, from a checkpoint.
-        problem: What it means if they differ.
+        problem: What differs, and what that means.
         remedy: What to do then.
 
     Raises:
@@ -54,7 +54,7 @@ def check_fingerprint(current: dict[str, str], saved: dict[str, str], problem: s
         if saved.get(name) != current.get(name)
     ]
     if differences:
-        raise CheckpointError(f"the {problem}: {'; '.join(differences)}; {remedy}")
+        raise CheckpointError(f"{problem}: {'; '.join(differences)}; {remedy}")
 
 
 def data_set_in_words(dataset: ShardDataset) -> str:

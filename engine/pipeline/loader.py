@@ -115,7 +115,7 @@ class Loader:
         saved, position = state.get("fingerprint"), (state.get("epoch"), state.get("step"))
         if not isinstance(saved, dict) or any(type(value) is not int for value in position):
             raise CheckpointError("the loader's state is damaged: it has no epoch, step or fingerprint")
-        check_fingerprint(self.fingerprint, saved, "loader's state belongs to other batches", "restore what differs")
+        check_fingerprint(self.fingerprint, saved, "the loader's state belongs to other batches", "restore what differs")
         try:
             self.seek(state["epoch"], state["step"])
         except ValueError as error:

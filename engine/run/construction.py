@@ -16,7 +16,7 @@ from engine.dst.scheduler import RunFacts
 from engine.loop.balance.build import build_balancer
 from engine.loop.balance.check import check_balancer, check_sharing
 from engine.loop.balance.shared import shared_parameters
-from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint
+from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint
 from engine.loop.features.fill import Progress
 from engine.loop.features.key import feature_dtype, pass_size
 from engine.loop.features.opening import feature_stores, open_features
@@ -24,7 +24,7 @@ from engine.loop.features.statistics import measure_features
 from engine.loop.features.stream import FeatureStream
 from engine.loop.features.table import FeatureTable
 from engine.loop.optimizer import build_optimizer
-from engine.loop.state import check_identity
+from engine.loop.restore import check_identity
 from engine.loop.task_gradients import TaskGradients
 from engine.loop.thresholds import Thresholds
 from engine.loop.training_parts import TrainingParts
@@ -153,7 +153,7 @@ def _identity(config: Config, accelerator: Accelerator, data: Data, module: Mult
     known = identity(config, identity_before_model(config, accelerator, data), module, accelerator.num_processes)
     newest = _newest_checkpoint(config)
     if newest is not None:
-        check_identity(known, read_checkpoint(newest))
+        check_identity(known, newest)
     return known
 
 

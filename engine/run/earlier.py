@@ -3,8 +3,8 @@
 from engine.command_line import parse
 from engine.config import Config
 from engine.journal.history import RunHistory, resume_history
-from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint, read_checkpoint
-from engine.loop.state import check_identity
+from engine.loop.checkpoint import CHECKPOINTS, latest_checkpoint
+from engine.loop.restore import check_identity
 from engine.run.folder import CONFIG_FILE
 from engine.settings import differences
 from shards.errors import CheckpointError, ConfigurationError
@@ -30,7 +30,7 @@ def is_finished(config: Config, identity: dict[str, str], data: str) -> bool:
         return False
     newest, done = latest_checkpoint(folder / CHECKPOINTS), history.run.epochs
     if newest is not None:
-        check_identity(identity, read_checkpoint(newest), only=identity)
+        check_identity(identity, newest, only=identity)
     elif differing := _differences(config, history, data):
         raise CheckpointError(
             f"run.dir {folder}: its run is finished and its checkpoints are gone, and it had other settings: {differing}; "

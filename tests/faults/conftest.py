@@ -14,6 +14,7 @@ import torchvision
 from shards.dataset import ShardDataset
 from tests.damage import flip
 from tests.faults.feature_runs import computed, runs, small_images, whole  # noqa: F401 (fixtures)
+from tests.faults.interruptions import calm  # noqa: F401 (a fixture)
 from tests.launch import Nursery, light_vgg11
 
 _MARK = "DROPSTREAM_TEST"

@@ -223,7 +223,9 @@ def test_a_run_is_not_cut_below_what_it_has_done(shards, tmp_path, monkeypatch):
         with pytest.raises(Interrupted):
             run(parse(words(shards, {})))
     forget_accelerator()
-    with pytest.raises(CheckpointError, match=r"the checkpoint has done 1 epoch and 3 steps, and train.epochs is 1; give at least as many"):
+    with pytest.raises(
+        CheckpointError, match=r"epoch-000001-step-00000003: has done 1 epoch and 3 steps, and train.epochs is 1; give at least as many"
+    ):
         run(parse(words(shards, {"train.epochs": "1", "run.if_exists": "resume"})))
 
 
