@@ -4,6 +4,7 @@ A key that no dataclass has stops the run, and its nearest neighbour is named.
 """
 
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from shards.command import at_home, parse_flags, unknown_option
 from shards.errors import ConfigurationError, did_you_mean
 
 CONFIG_FLAG = "--config"
-MAX_FILE_BYTES = 2**20
+MAX_FILE_BYTES = 2**18
 USUAL = {
     "lr": "optimizer.lr",
     "learning_rate": "optimizer.lr",
@@ -64,6 +65,8 @@ USUAL = {
 """Last part of what other programs call an option -> what to write here."""
 _SPELLINGS = {"null": "None", "~": "None", "": "None", "true": "True", "false": "False"}
 """YAML's spelling of a scalar -> the flag's."""
+_CORE_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))
+"""Tags that say what is known anyway."""
 
 _SECTIONS: dict[str, Any] = {section.name: section.type for section in dataclasses.fields(Config)}
 _KEYS = tuple(f"{name}.{key.name}" for name, section in _SECTIONS.items() for key in dataclasses.fields(section))
@@ -138,13 +141,18 @@ def read_file(path: Path) -> list[str]:
         ConfigurationError: The file is missing, is not plain YAML, or has a key that does not exist.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        with path.open("rb") as file:
+            # Its size alone does not tell: a pipe has none, and a device has no end.
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise ConfigurationError(f"{path}: is larger than {MAX_FILE_BYTES} bytes; this is no configuration")
-        settings = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 (makes text only)
+        settings = yaml.load(data.decode("utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 (makes text only)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: is not plain YAML ({error})") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: is nested too deeply; expected sections, and in them keys with their values") from error
     if not isinstance(settings, dict):
         raise ConfigurationError(f"{path}: holds no sections; expected e.g. `data:` with `shards: DIR` below it")
     return [flag for section, keys in settings.items() for flag in _section_flags(path, str(section), keys)]
@@ -193,17 +201,35 @@ def _section_flags(path: Path, section: str, keys: object) -> Iterator[str]:
         name = f"{section}.{key}"
         if name not in _KEYS:
             raise ConfigurationError(f"{path}: unknown key {name!r}{did_you_mean(name, _KEYS)}")
-        yield f"--{name}"
-        yield from _words(value)
+        yield from _flag(path, name, value)
 
 
-def _words(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from (str(word) for pair in value.items() for word in pair)
-    elif isinstance(value, list):
-        yield from (str(word) for word in value)
-    else:
-        yield _SPELLINGS.get(str(value), str(value))
+def _flag(path: Path, name: str, value: object) -> list[str]:
+    """Return a setting as a flag and its words. What a file calls a value never becomes a flag of its own."""
+    many = isinstance(value, dict | list)
+    words = [word for pair in value.items() for word in pair] if isinstance(value, dict) else value if many else [value]
+    for word in words:
+        if not isinstance(word, str):
+            problem = "a list or mapping"
+        elif many and word.startswith("--"):
+            problem = f"{word!r}, which looks like an option"
+        elif "\0" in word or not _is_encodable(word):
+            problem = f"{word!r}, which no path or name can hold"
+        else:
+            continue
+        raise ConfigurationError(f"{path}: {name} holds {problem}; expected values")
+    if many:
+        return [f"--{name}", *words]
+    word = _SPELLINGS.get(words[0], words[0])
+    return [f"--{name}={word}"] if word.startswith("-") else [f"--{name}", word]
+
+
+def _is_encodable(word: str) -> bool:
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (a tree of any types)
@@ -215,7 +241,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (a tree of any types)
 
 
 class _StrictLoader(yaml.BaseLoader):
-    """YAML without aliases (which can explode) and without keys that silently overwrite an earlier one.
+    """YAML without aliases (which can explode), tags (which ask for objects) and keys that silently overwrite an earlier one.
 
     Every scalar stays the text it is: the parser of the flags knows the types, and `precision: no` must not become false.
     """
@@ -223,11 +249,16 @@ class _StrictLoader(yaml.BaseLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", self.peek_event().start_mark)
+        event = self.peek_event()
+        if getattr(event, "tag", None) not in (None, "!", *_CORE_TAGS):
+            raise yaml.constructor.ConstructorError(None, None, f"the tag {event.tag} is not allowed", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set[Any]()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a list or mapping is no key", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands there twice", key.start_mark)
             seen.add(key.value)

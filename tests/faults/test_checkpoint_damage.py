@@ -67,7 +67,7 @@ def test_f30_every_kind_of_damage_to_every_file_is_refused(small, tmp_path, name
 
 
 @pytest.fixture
-def killed(calm, tmp_path, training):
+def killed(calm, tmp_path, training):  # noqa: ARG001 (a fixture)
     """A run that was killed after its last checkpoint, and that checkpoint; there is one before it."""
     run_dir = shutil.copytree(calm[0], tmp_path / "run")
     forget_end(run_dir)
