@@ -55,9 +55,14 @@ def write_celeba(folder: Path, num_images: int = NUM_IMAGES, seed: int = 0) -> P
 
 def pack(source: Path, out: Path, **options) -> Path:
     """Pack a CelebA folder with its own partition file."""
-    defaults: dict[str, Any] = {"partition": (str(source / "list_eval_partition.txt"),), "shards": 3, "workers": 1}
-    images, attributes = str(source / "img_align_celeba"), str(source / "list_attr_celeba.txt")
-    make_shards(PackOptions(images=images, attributes=(attributes,), out=str(out), **(defaults | options)))
+    defaults: dict[str, Any] = {
+        "images": str(source / "img_align_celeba"),
+        "attributes": (str(source / "list_attr_celeba.txt"),),
+        "partition": (str(source / "list_eval_partition.txt"),),
+        "shards": 3,
+        "workers": 1,
+    }
+    make_shards(PackOptions(out=str(out), **(defaults | options)))
     return out
 
 

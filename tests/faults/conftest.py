@@ -13,6 +13,7 @@ import torchvision
 
 from shards.dataset import ShardDataset
 from tests.damage import flip
+from tests.faults.canary import canary, evil  # noqa: F401 (fixtures)
 from tests.faults.feature_runs import computed, runs, small_images, whole  # noqa: F401 (fixtures)
 from tests.faults.interruptions import calm  # noqa: F401 (a fixture)
 from tests.launch import Nursery, light_vgg11
