@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         print(f"error: dropstream {name} needs an extra: pip install 'dropstream[{_EXTRAS[error.name]}]'", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        # As in `shards.command.with_exit_code`, for who is stopped before it is reached.
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     module.main()
     sys.exit(0)
 

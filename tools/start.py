@@ -23,4 +23,8 @@ def start(module: str) -> None:
             remedy = f"make -C {ROOT} .venv/.installed && source {ROOT}/.venv/bin/activate"
         tool = Path(sys.argv[0]).name
         sys.exit(f"error: tools/{tool} needs the package {error.name!r}, which {sys.executable} lacks; first run: {remedy}")
+    except KeyboardInterrupt:
+        # Before the command could see to it; the code is a shell's for a process that SIGINT ended.
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     main()

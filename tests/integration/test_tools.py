@@ -29,6 +29,25 @@ def test_every_tool_has_help_and_refuses_what_it_does_not_know(tool):
     assert "Traceback" not in refused.stderr
 
 
+# Presses Control-C when tyro, which every command needs, is looked for.
+INTERRUPTED = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "tyro":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("command", ["tools/make_shards", "tools/compare", "-m engine.dropstream pack"])
+def test_control_c_while_a_command_is_loaded_is_one_word(tmp_path, command):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    words = [sys.executable, *command.split(), "--help"]
+    found = subprocess.run(words, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr, found.stdout) == (130, "interrupted\n", "")
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """A folder with blanks and letters beyond ASCII in its path."""
