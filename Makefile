@@ -1,6 +1,7 @@
 # make demo   environment, synthetic faces, shards, training under DST, report
 # make test   environment, all tests
 # make lint   environment, style, types, import contracts
+# make soak   random kills and signals over all commands, whose ends must be those of calm runs: ten minutes; SEED=n for the choices of one
 # make gpu    on a machine with a GPU: the GPU's tests, then ten measurements (docs/gpu.md); DEVICE=cpu rehearses it anywhere
 
 PYTHON ?= python3
@@ -13,12 +14,13 @@ DEVICE ?= cuda
 ONLY ?=
 OUT ?= runs/gpu
 DATA ?= data/gpu
+SEED ?=
 comma := ,
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint gpu format clean
+.PHONY: demo test lint soak gpu format clean
 
 demo: $(DEMO)/shards/manifest.json
 	accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
@@ -41,6 +43,9 @@ lint: $(INSTALLED)
 	ruff format --check
 	pyrefly check
 	lint-imports
+
+soak: $(INSTALLED)
+	python -m tests.soak $(if $(SEED),--seed $(SEED))
 
 gpu:
 	# A rented machine has neither a network nor time for one: its own Python will do, if it has the libraries.

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import tyro
 
 from shards.errors import ConfigurationError, DataError, DropstreamError, did_you_mean
-from shards.signals import interrupt_on_stop
+from shards.signals import ignore_stop_at_exit, interrupt_on_stop
 from shards.streams import outlast_readers
 
 Options = TypeVar("Options")
@@ -143,6 +143,8 @@ def with_exit_code(function: Callable[[], None], *, debug: bool) -> NoReturn:
         print("interrupted", file=sys.stderr)
         # What a shell reports for a process that SIGINT ended.
         sys.exit(130)
+    finally:
+        ignore_stop_at_exit()
     sys.exit(0)
 
 

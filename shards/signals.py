@@ -1,5 +1,6 @@
 """Signals that ask a command to stop."""
 
+import atexit
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,8 +35,18 @@ def handled(handler: Handler) -> Iterator[None]:
             signal.signal(number, before)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Whoever presses Control-C twice must not interrupt the tidying up, nor change the exit code.
+def ignore_stop_at_exit() -> None:
+    """Let a signal that comes while this process ends do nothing: all is done, and what libraries tidy up must not be cut short."""
+    # What is registered last is called first.
+    atexit.register(_ignore_stop)
+
+
+def _ignore_stop() -> None:
     for number in stop_signals():
         signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Whoever presses Control-C twice must not interrupt the tidying up, nor change the exit code.
+    _ignore_stop()
     raise KeyboardInterrupt

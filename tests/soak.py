@@ -186,9 +186,12 @@ def ends(processes: Sequence[Command | Child], allowed: set[int], what: str, *, 
     for process in processes:
         code = process.poll()
         if code is None:
-            for pid in [*family(process.pid)]:
+            # Where each thread stands: see PYTHONFAULTHANDLER below.
+            os.kill(process.pid, signal.SIGABRT)
+            process.poll(5)
+            for pid in family(process.pid):
                 os.kill(pid, signal.SIGKILL)
-            raise SoakError(f"{what}: still runs after {PATIENCE:.0f} s")
+            raise SoakError(f"{what}: still runs after {PATIENCE:.0f} s: {process.communicate()[1]}")
         err = process.communicate()[1]
         if code not in allowed or "Traceback" in err:
             raise SoakError(f"{what}: ended with {code}: {err}")
@@ -311,6 +314,7 @@ def main() -> None:
     print(f"seed {options.seed}", flush=True)
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    os.environ["PYTHONFAULTHANDLER"] = "1"
     nursery = Nursery(folder)
     try:
         total = soak(options.seed, options.only, folder, nursery)

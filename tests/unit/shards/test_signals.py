@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +46,26 @@ def test_the_first_interrupts_and_the_others_do_nothing():
         os.kill(os.getpid(), signal.SIGUSR1)
     for number in ALL:
         os.kill(os.getpid(), number)
+
+
+# As a library does that tidies up at the end.
+ENDING = """
+import atexit, os, signal, sys
+from shards.command import with_exit_code
+from shards.errors import DataError
+def tidy():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    print("tidy", flush=True)
+atexit.register(tidy)
+def command():
+    if sys.argv[1:]:
+        raise DataError(sys.argv[1])
+with_exit_code(command, debug=False)
+"""
+
+
+@pytest.mark.parametrize(("words", "code", "err"), [([], 0, ""), (["it broke"], 3, "error: it broke\n")])
+def test_a_signal_at_the_very_end_neither_cuts_it_short_nor_changes_the_code(words, code, err):
+    found = subprocess.run([sys.executable, "-c", ENDING, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (code, "tidy\n", err)
