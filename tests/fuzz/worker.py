@@ -33,7 +33,7 @@ def fuzz(name: str, folder: Path, *, seconds: float, seed: int) -> None:
 
     started = time.monotonic()
     # Only what is imported from here on is watched, and only what is ours or reads for us in Python.
-    with atheris.instrument_imports(include=["shards", "engine", "yaml", "zipfile", "safetensors"]):
+    with atheris.instrument_imports(include=["shards", "engine", "yaml", "zipfile", "safetensors", "tests.fuzz.canary"]):
         from tests.fuzz.targets import load
 
         target = load(name)
@@ -61,7 +61,7 @@ def fuzz(name: str, folder: Path, *, seconds: float, seed: int) -> None:
         "artifact_prefix": f"{findings}/",
     }
     arguments = [sys.argv[0], *(f"-{flag}={value}" for flag, value in flags.items()), str(corpus)]
-    atheris.Setup(arguments, _Watch(target, findings).read, custom_mutator=_mutator(target, atheris.Mutate))
+    atheris.Setup(arguments, _Watch(target, findings).read, custom_mutator=_mutator(target))
     atheris.Fuzz()
 
 
@@ -84,11 +84,14 @@ class _Watch:
         print(f"finding: {path}: {words}", file=sys.stderr, flush=True)
 
 
-def _mutator(target: Target, native):
+def _mutator(target: Target):
+    import atheris
+
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         rng = Random(seed)
         if rng.random() < _NATIVE_SHARE:
-            return native(data, max_size)
+            # Looked up late: it is another function once the search has begun.
+            return atheris.Mutate(data, max_size)
         return target.mutate(bytes(data), rng)[:max_size]
 
     return mutate
