@@ -111,6 +111,6 @@ def _map_array(path: Path) -> NDArray[Any]:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); pack the data set again") from error
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        # NumPy reads the head with Python's own parser, whose errors come through.
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError, OverflowError, RecursionError, MemoryError) as error:
+        # NumPy reads the head with Python's own parser, whose errors come through; of its numbers it makes a size.
         raise DataError(f"{path}: is not an array file ({error}); pack the data set again") from error

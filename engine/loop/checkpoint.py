@@ -28,6 +28,8 @@ CHECKSUMS = "checksums.json"
 _STATE = "state.json"
 _ASIDE = ".old"
 _NAME = re.compile(r"epoch-\d{6}-step-\d{8}")
+_FILE = re.compile(r"state\.json|[A-Za-z0-9_-]+\.safetensors")
+"""Names of the files inside: of no other, on this machine or of a device, is anything read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,8 @@ def read_checkpoint(path: Path) -> Snapshot:
         raise CheckpointError(f"{path / CHECKSUMS}: does not list {_STATE}; delete {path} to go on from the checkpoint before it")
     try:
         tensors = {name.removesuffix(".safetensors"): load(data) for name, data in contents.items() if name.endswith(".safetensors")}
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        # Not of the library's own kind: a type of numbers that torch lacks, for one.
         raise CheckpointError(f"{path}: holds a file that is not safetensors ({error})") from error
     return Snapshot(tensors=tensors, state=_parse_json(path / _STATE, contents[_STATE]))
 
@@ -106,6 +109,8 @@ def read_checkpoint(path: Path) -> Snapshot:
 def _read_verified(path: Path) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     for name, checksum in _parse_json(path / CHECKSUMS, _read(path / CHECKSUMS)).items():
+        if not _FILE.fullmatch(name):
+            raise CheckpointError(f"{path / CHECKSUMS}: lists {name!r}; delete {path} to go on from the checkpoint before it")
         contents[name] = _read(path / name)
         if hashlib.sha256(contents[name]).hexdigest() != checksum:
             raise CheckpointError(f"{path / name}: is damaged (its checksum differs); delete {path} to go on from the checkpoint before it")
@@ -146,7 +151,7 @@ def _read(path: Path) -> bytes:
 def _parse_json(path: Path, data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not JSON ({error}); delete {path.parent} to go on from the checkpoint before it") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: holds no JSON object; delete {path.parent} to go on from the checkpoint before it")

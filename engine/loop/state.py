@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engine.loop.checkpoint import Snapshot
 from engine.loop.optimizer_state import join_state, split_state
+from engine.loop.saved import saved_identity, saved_part, saved_position, saved_scaler, saved_tally
 from engine.loop.tally import EpochTally
 from engine.loop.training_parts import TrainingParts
 from engine.model.multitask import MultitaskModel
@@ -77,34 +78,41 @@ def restore(parts: TrainingParts, snapshot: Snapshot, tally: EpochTally) -> Posi
     """
     state = snapshot.state
     check_identity(parts.identity, snapshot)
-    position = Position(epoch=state["epoch"], step=state["step"])
+    epoch, step = saved_position(state)
+    position = Position(epoch=epoch, step=step)
     epochs = parts.config.train.epochs
     if (position.epoch, position.step) > (epochs, 0):
         raise CheckpointError(f"the checkpoint has done {position.in_words()}, and train.epochs is {epochs}; give at least as many")
     changing = changing_tensors(parts.module)
-    if changing.keys() != snapshot.tensors["model"].keys():
+    saved = snapshot.tensors.get("model", {})
+    if changing.keys() != saved.keys() or any(saved[name].shape != tensor.shape for name, tensor in changing.items()):
         raise CheckpointError("the checkpoint holds other weights than this model trains")
-    with torch.no_grad():
-        for name, tensor in changing.items():
-            tensor.copy_(snapshot.tensors["model"][name])
+    scaler, tally_before = parts.accelerator.scaler, saved_tally(state, len(tally.num_active))
     try:
-        join_state(parts.raw_optimizer, snapshot.tensors["optimizer"], state["optimizer"])
-        parts.scheduler.load_state_dict(state["scheduler"])
-        parts.thresholds.load_state_dict(state["thresholds"])
-    except ValueError as error:
+        with torch.no_grad():
+            for name, tensor in changing.items():
+                tensor.copy_(saved[name])
+        join_state(parts.raw_optimizer, snapshot.tensors.get("optimizer", {}), saved_part(state, "optimizer"))
+        parts.scheduler.load_state_dict(saved_part(state, "scheduler"))
+        parts.thresholds.load_state_dict(saved_part(state, "thresholds"))
+        if parts.balancer is not None:
+            parts.balancer.load_tensors(snapshot.tensors.get("balancer", {}))
+        if scaler is not None:
+            scaler.load_state_dict(saved_scaler(state))
+        if epoch < epochs:
+            # Which it cannot tell of without the losses of the epochs before.
+            parts.scheduler.probabilities(epoch)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"the checkpoint does not fit this run: {error}") from error
-    if parts.balancer is not None:
-        parts.balancer.load_tensors(snapshot.tensors["balancer"])
-    if parts.accelerator.scaler is not None:
-        parts.accelerator.scaler.load_state_dict(state["scaler"])
-    tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
+    sums, num_active, num_steps = tally_before
+    tally.load(_own_sums(parts, sums), num_active, num_steps)
     return position
 
 
 def check_identity(identity: dict[str, str], snapshot: Snapshot, *, only: Container[str] | None = None) -> None:
     """Raise a CheckpointError that names each difference if a snapshot belongs to another run; look at some names `only` if wished."""
     problem = "checkpoint belongs to another run"
-    saved = {name: value for name, value in snapshot.state["identity"].items() if only is None or name in only}
+    saved = {name: value for name, value in saved_identity(snapshot.state).items() if only is None or name in only}
     check_fingerprint(identity, saved, problem, "restore the setting, or use another run.dir")
 
 
