@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seconds", type=float, default=60, help="of one worker")
     parser.add_argument("--seed", type=int, default=int(time.time()) & 0x7FFFFFFF)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     command, words = options.words[0] if options.words else "", options.words[1:]
     folder = options.folder.absolute()
     # Imported where they are used: a worker must not have imported what it is to watch.

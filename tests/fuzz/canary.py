@@ -3,6 +3,7 @@
 import os
 import time
 
+from shards.errors import DropstreamError
 from tests.fuzz.target import MEMORY_BYTES, Target
 
 _BAIT = b"dropstream"
@@ -28,7 +29,11 @@ def _die(data: bytes) -> None:
         os.abort()
 
 
+def _refuse(_data: bytes) -> None:
+    raise DropstreamError("planted")
+
+
 TARGETS = {
-    name: Target(run=run, seeds=lambda: [_BAIT], rehearsals=100)
-    for name, run in {"raises": _raise, "hangs": _hang, "grows": _grow, "dies": _die, "sound": bytes}.items()
+    name: Target(run=run, seeds=lambda: [_BAIT], rehearsals=100, seconds=2)
+    for name, run in {"raises": _raise, "hangs": _hang, "grows": _grow, "dies": _die, "refuses": _refuse, "sound": bytes}.items()
 }

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from tests.fuzz.target import MEMORY_BYTES, SECONDS, Target
+from tests.fuzz.target import MEMORY_BYTES, Target
 
 ROOT = Path(__file__).parents[2]
 _OURS = (str(ROOT / "shards"), str(ROOT / "engine"))
-_NOT_OURS = (KeyboardInterrupt,)
 
 
 class TookTooLongError(BaseException):
@@ -27,7 +26,7 @@ def limit_memory() -> None:
 
 
 @contextmanager
-def limited_time(seconds: float = SECONDS) -> Iterator[None]:
+def limited_time(seconds: float) -> Iterator[None]:
     """Raise a TookTooLongError where the block takes longer."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -42,15 +41,14 @@ def limited_time(seconds: float = SECONDS) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def finding(target: Target, data: bytes) -> BaseException | None:
-    """Read an input; return what should not have been raised."""
+def attempt(target: Target, data: bytes) -> tuple[bool, BaseException | None]:
+    """Read an input; return whether it was refused as documented, and what should not have been raised."""
     try:
-        target.refuses(data)
-    except _NOT_OURS:
+        return target.refuses(data), None
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return error
-    return None
+        return False, error
 
 
 def in_words(error: BaseException) -> str:

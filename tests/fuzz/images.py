@@ -1,5 +1,6 @@
 """Images, and archives and tables that hold them."""
 
+import contextlib
 import io
 import struct
 import zipfile
@@ -15,7 +16,7 @@ from PIL import Image
 from shards.errors import DropstreamError
 from shards.image.check import check_image, read_header
 from shards.image.exif import read_orientation
-from shards.image.header import BadImageError
+from shards.image.header import MAX_BYTES, BadImageError
 from shards.image.resize import shrink
 from shards.storage import parquet_images, zip_folder
 from shards.storage.folder import UnreadableFileError
@@ -92,21 +93,17 @@ def _read_exif(data: bytes) -> None:
         raise AssertionError(f"orientation {orientation}")
 
 
-def _read_folder(data: bytes, name: str) -> None:
+def _read_folder(data: bytes, file: str) -> None:
     zip_folder._directory.cache_clear()
     parquet_images._names.cache_clear()
-    path = str(written(name, data))
+    path = str(written(file, data))
     images = open_images(path)
     names = [info.name for info in images.list()]
-    contents = iter(())
-    for place in range(len(names)):
-        try:
-            next(contents := images.read_many(names[place:]))
-        except UnreadableFileError:
-            continue
-        contents.close()
-    if names:
-        list(open_images(path, names).read_many(names))
+    readable = []
+    for name in names:
+        with contextlib.suppress(UnreadableFileError):
+            readable += [name for _ in images.read_many([name])]
+    list(open_images(path, readable).read_many(readable))
 
 
 def _zips() -> list[bytes]:
@@ -129,7 +126,8 @@ def _zips() -> list[bytes]:
 def _inflate(data: bytes) -> None:
     if len(data) < 5:
         return
-    method, size = data[0], int.from_bytes(data[1:5], "little")
+    # A larger file is refused before it is unpacked.
+    method, size = data[0], min(int.from_bytes(data[1:5], "little"), MAX_BYTES)
     content = inflate(method, memoryview(data)[5:], size)
     if len(content) != size:
         raise AssertionError(f"{len(content)} bytes of {size}")

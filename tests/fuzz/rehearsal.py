@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.guard import ROOT, finding, in_words, limit_memory, limited_time
+from tests.fuzz.guard import ROOT, attempt, in_words, limit_memory, limited_time
 from tests.fuzz.target import Target
 from tests.fuzz.targets import load
 
@@ -30,11 +30,11 @@ def rehearse(name: str, current: Path) -> str:
     for number in range(len(seeds) + target.rehearsals):
         data = seeds[number] if number < len(seeds) else _mutated(target, seeds, rng)
         current.write_bytes(data)
-        with limited_time():
-            error = finding(target, data)
+        with limited_time(target.seconds):
+            refused, error = attempt(target, data)
         if error is not None:
             return f"{name}: {in_words(error)}\n{''.join(traceback.format_exception(error))}"
-        accepted += number < len(seeds) and not _is_refused(target, data)
+        accepted += number < len(seeds) and not refused
     return "" if accepted else f"{name}: all seeds are refused"
 
 
@@ -80,8 +80,8 @@ def reproduce(name: str, path: Path) -> int:
     target = load(name)
     target.seeds()
     limit_memory()
-    with limited_time():
-        error = finding(target, path.read_bytes())
+    with limited_time(target.seconds):
+        _, error = attempt(target, path.read_bytes())
     if error is None:
         print(f"{name}: {path} is read or refused as it should be")
         return 0
@@ -100,10 +100,6 @@ def _mutated(target: Target, seeds: Sequence[bytes], rng: Random) -> bytes:
     for _ in range(rng.randint(1, _MOST_STEPS)):
         data = target.mutate(data, rng)
     return data[: target.max_bytes]
-
-
-def _is_refused(target: Target, data: bytes) -> bool:
-    return target.refuses(data)
 
 
 def _text(output: bytes | str | None) -> str:

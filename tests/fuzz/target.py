@@ -13,8 +13,6 @@ from tests.fuzz.mutate import Mutate, any_bytes
 
 MEMORY_BYTES = 1 << 30
 """Room that a target has on top of what the process takes once everything is imported."""
-SECONDS = 10
-"""Longest time for one input."""
 _LENGTH = struct.Struct("<I")
 
 
@@ -34,6 +32,8 @@ class Target:
     """Mutations in the ordinary test: fewer of a slow reader."""
     max_bytes: int = 1 << 14
     """Longest input."""
+    seconds: int = 10
+    """Longest time for one input."""
 
     def refuses(self, data: bytes) -> bool:
         """Read an input; return whether it was refused as documented."""

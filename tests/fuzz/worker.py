@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.guard import finding, in_words, limit_memory
-from tests.fuzz.target import SECONDS, Target
+from tests.fuzz.guard import attempt, in_words, limit_memory
+from tests.fuzz.target import Target
 
 RSS_MEGABYTES = 2048
 """Bound that libFuzzer watches besides: of what lies in memory, imports and corpus among it."""
@@ -40,7 +40,7 @@ def fuzz(name: str, folder: Path, *, seconds: float, seed: int) -> None:
         seeds = target.seeds()
         for data in seeds:
             # What a reader imports when it is first used.
-            finding(target, data)
+            attempt(target, data)
     warnings.simplefilter("ignore")
     corpus, findings = folder / "corpus" / name, folder / "findings" / name
     for path in (corpus, findings):
@@ -51,7 +51,7 @@ def fuzz(name: str, folder: Path, *, seconds: float, seed: int) -> None:
     left = max(_LEAST_SECONDS, seconds - (time.monotonic() - started))
     flags = {
         "max_total_time": int(left),
-        "timeout": SECONDS,
+        "timeout": target.seconds,
         "rss_limit_mb": RSS_MEGABYTES,
         "max_len": target.max_bytes,
         "seed": seed,
@@ -74,7 +74,7 @@ class _Watch:
         self._known: set[str] = set()
 
     def read(self, data: bytes) -> None:
-        error = finding(self._target, data)
+        _, error = attempt(self._target, data)
         if error is None or (words := in_words(error)) in self._known:
             return
         self._known.add(words)
