@@ -19,6 +19,7 @@ from engine.journal.records import (
     SkipRecord,
     StepRecord,
 )
+from engine.journal.types import check_types
 from shards.errors import DataError
 
 
@@ -85,16 +86,24 @@ class RunHistory:
         """
         return self._masks("drawn")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, *, from_file: bool = False) -> None:
         """Take in the next record.
 
+        Args:
+            record: The record.
+            from_file: It was read, and may hold anything: its values are compared with their types.
+
         Raises:
-            ValueError: It comes before the first RunRecord, or its values are not one per task.
+            ValueError: It comes before the first RunRecord, its values are not one per task, or one read is of another type.
         """
         if isinstance(record, RunRecord):
+            if from_file:
+                check_types(record)
             self._start_process(record)
         else:
             _check_tasks(record, self.run.tasks)
+            if from_file:
+                check_types(record)
         match record:
             case StepRecord():
                 self.steps[record.epoch, record.step] = record
@@ -189,10 +198,10 @@ def resume_history(run_dir: Path) -> RunHistory:
         if position == len(lines) and not is_whole(line):
             break
         try:
-            history.add(parse(line))
+            history.add(parse(line), from_file=True)
         except OtherVersionError as error:
             raise DataError(f"{path}: has {error}; train the run anew in another folder") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"{path}, line {position}: {error}; restore the file or remove the line") from error
     return history
 

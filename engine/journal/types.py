@@ -19,7 +19,7 @@ def check_types(record: Any) -> None:  # noqa: ANN401 (any dataclass)
     """
     for name, is_right in _checks(type(record)):
         if not is_right(getattr(record, name)):
-            raise ValueError(f"the line is no {type(record).__name__}: its {name} is {repr(getattr(record, name))[:60]}")
+            raise ValueError(f"{type(record).__name__}.{name} is {repr(getattr(record, name))[:60]}")
 
 
 @cache

@@ -111,13 +111,14 @@ def _check_facts(file: "pq.ParquetFile", size: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = [column.content for field in file.schema_arrow if (column := _as_images(field))]
-    for group in range(file.metadata.num_row_groups if columns else 0):
-        for column in columns:
+    contents = {column.content for field in file.schema_arrow if (column := _as_images(field))}
+    places = [place for place in range(file.metadata.num_columns) if file.schema.column(place).path in contents]
+    for group in range(file.metadata.num_row_groups if places else 0):
+        for place in places:
             source = _Unread(size)
             with pq.ParquetFile(source, metadata=file.metadata, pre_buffer=False) as unread:
                 try:
-                    next(unread.iter_batches(1, row_groups=[group], columns=[column], use_threads=False), None)
+                    next(unread.reader.iter_batches(1, row_groups=[group], column_indices=[place], use_threads=False), None)
                 except (pa.ArrowException, OSError):
                     if not source.was_asked:
                         raise

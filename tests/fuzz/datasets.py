@@ -1,6 +1,7 @@
 """Packed data sets: manifest, arrays and tars, with every hash made anew, as somebody does who wants the damage to pass."""
 
 import contextlib
+from contextlib import closing
 import hashlib
 import io
 import json
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.pipeline.bad_samples import BadSamples
+from engine.pipeline.fingerprint import data_set_in_words
+from engine.pipeline.source import ByteSource
 from shards.arrays import ShardFacts, new_arrays, publish
 from shards.check.command import CheckOptions, check_shards
 from shards.check.contents import read_contents
@@ -25,6 +29,7 @@ from tests.fuzz.mutate import any_bytes, json_text, npy, tar
 from tests.fuzz.target import Target, in_parts, join, split, work_folder, written
 
 _FILES = ("manifest.json", "index.npy", "labels.npy", "keys.npy", "wids.json", "train-000000.tar", "train-000000.idx")
+_MOST_ROWS = 100
 _ATTRIBUTES = ("Bald", "Male", "Young")
 
 
@@ -118,6 +123,15 @@ def _use(folder: Path) -> None:
     dataset.verify_arrays()
     for split_name in ("train", "val", "test"):
         dataset.split_range(split_name)
+    data_set_in_words(dataset)
+    ids = np.arange(min(len(dataset), _MOST_ROWS))
+    for sample_id in ids.tolist():
+        dataset.key(sample_id)
+    # Damaged samples are taken note of, and black images take their place.
+    with closing(ByteSource(dataset, check_crc=True, bad_samples=BadSamples(dataset, budget=len(ids)))) as source:
+        source.advise(ids)
+        if len(ids):
+            source.read(ids)
 
 
 def _walk(data: bytes) -> None:
