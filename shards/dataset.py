@@ -71,10 +71,19 @@ class ShardDataset:
 
     def key(self, sample_id: int) -> str:
         """Return a sample's key."""
-        return self.keys[sample_id].decode("ascii")
+        return self.keys[sample_id].decode("ascii", "backslashreplace")
 
     def shard_path(self, shard: int) -> Path:
-        """Return the path of a shard by its number in the index."""
+        """Return the path of a shard by its number in the index.
+
+        Raises:
+            DataError: The index names a shard that there is not.
+        """
+        if shard >= len(self.manifest.shards):
+            raise DataError(
+                f"{self.folder / 'index.npy'}: names shard {shard}, the manifest has {len(self.manifest.shards)}; restore it, or run "
+                "tools/check_shards --rebuild-index"
+            )
         return self.folder / self.manifest.shards[shard].name
 
     def _check_shapes(self) -> None:
@@ -83,6 +92,9 @@ class ShardDataset:
         for name, array in (("index.npy", self.index), ("labels.npy", self.labels), ("keys.npy", self.keys)):
             if array.shape != wanted[name]:
                 raise DataError(f"{self.folder / name}: has shape {array.shape}, the manifest says {wanted[name]}; pack the data set again")
+        if self.labels.dtype != np.int8 or self.keys.dtype.kind != "S":
+            name = "keys.npy" if self.labels.dtype == np.int8 else "labels.npy"
+            raise DataError(f"{self.folder / name}: holds values of another type than this format; pack the data set again")
         if self.index.dtype != INDEX_DTYPE:
             raise DataError(f"{self.folder / 'index.npy'}: has other columns than this format; pack the data set again")
 
@@ -111,6 +123,6 @@ def _map_array(path: Path) -> NDArray[Any]:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); pack the data set again") from error
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        # NumPy reads the head with Python's own parser, whose errors come through.
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError, OverflowError, RecursionError, MemoryError) as error:
+        # NumPy reads the head with Python's own parser, whose errors come through; of its numbers it makes a size.
         raise DataError(f"{path}: is not an array file ({error}); pack the data set again") from error

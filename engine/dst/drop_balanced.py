@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dst.dropping import TaskDropping
+from engine.dst.history import numbers_of
 from engine.dst.scheduler import RunFacts
 
 
@@ -50,9 +51,16 @@ class DropBalanced(TaskDropping):
         return super().state_dict() | {"drops": [list(epoch) for epoch in self._drops]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned.
+
+        Raises:
+            ValueError: It belongs to other tasks, or is damaged.
+        """
         super().load_state_dict(state)
-        self._drops = [list(epoch) for epoch in state["drops"]]
+        drops = numbers_of(state, "drops", len(self.tasks))
+        if len(drops) != len(self._epochs) or not all(type(number) is int and 0 <= number < 2**53 for epoch in drops for number in epoch):
+            raise ValueError("the scheduler's state has damaged drops: expected a count per epoch and task")
+        self._drops = [[int(number) for number in epoch] for epoch in drops]
 
     def _probabilities(self, epoch: int) -> NDArray[np.float64]:
         num_tasks = self.before(epoch).shape[1]

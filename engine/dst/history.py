@@ -1,6 +1,7 @@
 """What schedulers derive from: the memory of the tasks' mean losses of finished epochs, and what most do alike."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,11 +68,24 @@ class LossHistory:
         """Restore what `state_dict` returned.
 
         Raises:
-            ValueError: It belongs to other tasks.
+            ValueError: It belongs to other tasks, or is damaged.
         """
-        if tuple(state["tasks"]) != self.tasks:
-            raise ValueError(f"the scheduler's state is of tasks {state['tasks']}, not {list(self.tasks)}")
-        self._epochs = [tuple(float(loss) for loss in epoch) for epoch in state["losses"]]
+        if state.get("tasks") != list(self.tasks):
+            raise ValueError(f"the scheduler's state is of tasks {state.get('tasks')}, not {list(self.tasks)}")
+        self._epochs = [tuple(float(loss) for loss in epoch) for epoch in numbers_of(state, "losses", len(self.tasks))]
+
+
+def numbers_of(state: dict[str, Any], name: str, num_tasks: int) -> list[list[float]]:
+    """Return [epochs, T]: finite numbers out of a scheduler's state.
+
+    Raises:
+        ValueError: There is something else.
+    """
+    rows = state.get(name)
+    whole = isinstance(rows, list) and all(isinstance(row, list) and len(row) == num_tasks for row in rows)
+    if not whole or not all(type(value) in (int, float) and abs(value) <= sys.float_info.max for row in rows for value in row):
+        raise ValueError(f"the scheduler's state has damaged {name}: expected {num_tasks} numbers per epoch")
+    return rows
 
 
 def check_losses(tasks: Sequence[str], epoch: int, losses: Sequence[float]) -> None:

@@ -61,7 +61,10 @@ class StaticWeights(AllTasks):
             ValueError: It belongs to other tasks or weights.
         """
         super().load_state_dict(state)
-        pairs = zip(self.tasks, state["weights"], self._weights, strict=True)
+        weights = state.get("weights")
+        if not isinstance(weights, list) or len(weights) != len(self.tasks):
+            raise ValueError(f"the scheduler's state has damaged weights: expected {len(self.tasks)} numbers")
+        pairs = zip(self.tasks, weights, self._weights, strict=True)
         changed = [f"{task} {before!r}, now {now!r}" for task, before, now in pairs if before != now]
         if changed:
             raise ValueError(f"the scheduler's state is of other loss weights: {'; '.join(changed)}")

@@ -19,6 +19,7 @@ from engine.journal.records import (
     SkipRecord,
     StepRecord,
 )
+from engine.journal.types import check_types
 from shards.errors import DataError
 
 
@@ -85,12 +86,18 @@ class RunHistory:
         """
         return self._masks("drawn")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, *, from_file: bool = False) -> None:
         """Take in the next record.
 
+        Args:
+            record: The record.
+            from_file: It was read, and may hold anything: its values are compared with their types.
+
         Raises:
-            ValueError: It comes before the first RunRecord, or its values are not one per task.
+            ValueError: It comes before the first RunRecord, its values are not one per task, or one read is of another type.
         """
+        if from_file:
+            check_types(record)
         if isinstance(record, RunRecord):
             self._start_process(record)
         else:
@@ -129,17 +136,30 @@ class RunHistory:
 
     def _masks(self, name: str) -> Masks:
         num_tasks, per_epoch = len(self.run.tasks), self.run.steps_per_epoch
+        # Told before room is made for them: the number of steps is the record's word alone.
+        unknown = self._first_unknown(per_epoch)
+        if unknown is not None:
+            raise ValueError(f"the tasks of epoch {unknown[0] + 1}, step {unknown[1] + 1} are not recorded")
         masks = np.zeros((len(self.epochs) * per_epoch, num_tasks), np.bool_)
-        known = np.zeros(len(masks), np.bool_)
         for (epoch, first), record in self.masks.items():
             if epoch in self.epochs:
                 rows = slice(epoch * per_epoch + first, epoch * per_epoch + first + record.num_steps)
                 masks[rows] = unpack(getattr(record, name), record.num_steps, num_tasks)
-                known[rows] = True
-        if not known.all():
-            epoch, step = divmod(int(np.argmin(known)), per_epoch)
-            raise ValueError(f"the tasks of epoch {epoch + 1}, step {step + 1} are not recorded")
         return masks
+
+    def _first_unknown(self, per_epoch: int) -> tuple[int, int] | None:
+        """Return epoch and step of the first step of a finished epoch whose tasks no record tells; None if there is none."""
+        begins: dict[int, list[int]] = {}
+        for epoch, first in sorted(self.masks):
+            begins.setdefault(epoch, []).append(first)
+        for epoch in range(len(self.epochs)):
+            known = 0
+            for first in begins.get(epoch, []) if epoch in self.epochs else ():
+                if first <= known:
+                    known = max(known, first + self.masks[epoch, first].num_steps)
+            if known < per_epoch:
+                return epoch, known
+        return None
 
 
 def read_history(run_dir: Path) -> RunHistory:
@@ -176,10 +196,10 @@ def resume_history(run_dir: Path) -> RunHistory:
         if position == len(lines) and not is_whole(line):
             break
         try:
-            history.add(parse(line))
+            history.add(parse(line), from_file=True)
         except OtherVersionError as error:
             raise DataError(f"{path}: has {error}; train the run anew in another folder") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"{path}, line {position}: {error}; restore the file or remove the line") from error
     return history
 
@@ -224,6 +244,8 @@ def _check_tasks(record: Record, tasks: tuple[str, ...]) -> None:
             lengths = {"metrics": len(record.metrics)}
         case MaskRecord():
             lengths = {}
+            if record.first_step < 0 or record.num_steps < 1:
+                raise ValueError(f"the masks are of {record.num_steps} steps from {record.first_step} on")
             for text in (record.drawn, record.trained):
                 unpack(text, record.num_steps, len(tasks))
         case _:

@@ -65,6 +65,8 @@ def parse(line: bytes) -> Record:
     except (AttributeError, KeyError, TypeError) as error:
         # JSON, but not of the form that `to_json` writes: a number, an evaluation without metrics.
         raise ValueError(f"the line is no record ({type(error).__name__}: {error})") from error
+    except RecursionError as error:
+        raise ValueError("the line is no record: it is nested too deeply") from error
     return record
 
 

@@ -1,6 +1,10 @@
 """What a model answered to every sample of the test split: `predictions.npz` in the run folder, for comparing runs sample by sample."""
 
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,11 @@ class Predictions:
 
 _KINDS = {"logits": "<f4", "labels": "|i1", "thresholds": "<f4", "tasks": "<U", "ids": "<i8"}
 """Name -> how numpy's name of its type begins."""
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, OverflowError, RecursionError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, tokenize.TokenError),
+)
+"""What NumPy, Python's parser, which it calls, and the archive's reader say to damage."""
 
 
 def write_predictions(run_dir: Path, predictions: Predictions) -> None:
@@ -56,7 +65,7 @@ def read_predictions(run_dir: Path) -> Predictions:
             arrays = {name: file[name] for name in _KINDS}
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; the run has not been evaluated on test yet") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path}: is damaged ({error}); remove it and resume the run, which writes it anew") from error
     _check(path, arrays)
     return Predictions(**(arrays | {"tasks": tuple(arrays["tasks"].tolist())}))
@@ -67,6 +76,10 @@ def _arrays(predictions: Predictions) -> dict[str, Any]:
 
 
 def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    for name, array in arrays.items():
+        # A file in the archive that is no array comes as its bytes.
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{path}: {name} is no array; remove it and resume the run, which writes it anew")
     num_samples, num_tasks = arrays["ids"].size, arrays["tasks"].size
     tables = (num_samples, num_tasks)
     shapes = {"logits": tables, "labels": tables, "thresholds": (num_tasks,), "tasks": (num_tasks,), "ids": (num_samples,)}

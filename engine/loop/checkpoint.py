@@ -102,7 +102,8 @@ def read_checkpoint(path: Path) -> Snapshot:
         if name.endswith(".safetensors"):
             try:
                 tensors[name.removesuffix(".safetensors")] = load(data)
-            except SafetensorError as error:
+            except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+                # Not of the library's own kind: a type of numbers that torch lacks, for one.
                 raise unusable(path / name, f"is not safetensors ({error})") from error
     return Snapshot(tensors=tensors, state=_parse_json(path / STATE, contents[STATE]))
 

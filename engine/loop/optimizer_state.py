@@ -5,6 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_ENTRIES: dict[type[torch.optim.Optimizer], set[str]] = {
+    torch.optim.SGD: {"momentum_buffer"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
+    torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
+}
+"""What torch's optimisers remember of a parameter, as the engine builds them."""
+
 
 def split_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the state's tensors, named `<parameter>.<entry>`, and everything else in JSON types."""
@@ -19,21 +26,38 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
     """Load what `split_state` returned; learning rates and the like stay as the optimiser has them.
 
     Raises:
-        ValueError: The parameter groups differ, or a tensor is of another parameter.
+        ValueError: The parameter groups differ, or an entry is missing, or of another size.
     """
     current = optimizer.state_dict()["param_groups"]
-    if [group["params"] for group in current] != rest["groups"]:
+    if not isinstance(rest, dict) or [group["params"] for group in current] != rest.get("groups"):
         raise ValueError("the optimiser has other parameter groups")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {}
-    for name, value in {**tensors, **rest["entries"]}.items():
+    for name, value in {**tensors, **_entries(rest)}.items():
         index, _, entry = name.partition(".")
-        parameter = parameters[int(index)]
-        # Fused optimisers walk both with one index: a shorter moment would be read behind its end.
-        if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
-            raise ValueError(f"{name} is {list(value.shape)}, and its parameter {list(parameter.shape)}")
-        state.setdefault(int(index), {})[entry] = _laid_out_like(parameter, value)
+        if not index.isdecimal() or int(index) >= len(parameters):
+            raise ValueError(f"the optimiser has no place for {name!r}")
+        if not _fits(parameters[int(index)], value):
+            raise ValueError(f"{name} is {list(value.shape)}, and its parameter {list(parameters[int(index)].shape)}")
+        state.setdefault(int(index), {})[entry] = _laid_out_like(parameters[int(index)], value)
+    wanted = next((names for kind, names in _ENTRIES.items() if type(optimizer) is kind), None)
+    damaged = [index for index, values in state.items() if wanted is not None and values.keys() != wanted]
+    if damaged:
+        raise ValueError(f"the optimiser's state of its parameter {damaged[0]} is not whole")
     optimizer.load_state_dict({"state": state, "param_groups": current})
+
+
+def _entries(rest: dict[str, Any]) -> dict[str, Any]:
+    entries = rest.get("entries")
+    # A momentum that has not begun is None.
+    if not isinstance(entries, dict) or not all(value is None or isinstance(value, bool | int | float) for value in entries.values()):
+        raise ValueError("the optimiser's state has damaged entries")
+    return entries
+
+
+def _fits(parameter: Tensor, value: Any) -> bool:  # noqa: ANN401 (any entry of an optimiser's state)
+    # Fused optimisers walk both with one index: a shorter moment would be read behind its end.
+    return not isinstance(value, Tensor) or (value.shape in (parameter.shape, ()) and value.is_floating_point())
 
 
 def _laid_out_like(parameter: Tensor, value: Any) -> Any:  # noqa: ANN401 (any entry of an optimiser's state)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.loop.checkpoint import CHECKSUMS, STATE, Snapshot, read_checkpoint, read_state, unusable
 from engine.loop.optimizer_state import join_state
+from engine.loop.saved import saved_identity, saved_part, saved_position, saved_scaler, saved_tally
 from engine.loop.state import Position, changing_tensors
 from engine.loop.tally import EpochTally
 from engine.loop.training_parts import TrainingParts
@@ -28,24 +29,29 @@ def restore(parts: TrainingParts, path: Path, tally: EpochTally) -> Position:
     state = snapshot.state
     _check_identity(parts.identity, path, state)
     with fits(path / STATE):
-        position = Position(epoch=int(state["epoch"]), step=int(state["step"]))
+        epoch, step = saved_position(state)
+        sums, num_active, num_steps = saved_tally(state, len(tally.num_active))
+    position = Position(epoch=epoch, step=step)
     epochs = parts.config.train.epochs
     if (position.epoch, position.step) > (epochs, 0):
         raise CheckpointError(f"{path}: has done {position.in_words()}, and train.epochs is {epochs}; give at least as many")
     _load_weights(parts.module, path, _tensors_of(snapshot, path, "model"))
     optimizer_tensors = _tensors_of(snapshot, path, "optimizer")
     with fits(path / "optimizer.safetensors"):
-        join_state(parts.raw_optimizer, optimizer_tensors, state["optimizer"])
+        join_state(parts.raw_optimizer, optimizer_tensors, saved_part(state, "optimizer"))
     if parts.balancer is not None:
         memory = _tensors_of(snapshot, path, "balancer")
         with fits(path / "balancer.safetensors"):
             parts.balancer.load_tensors(memory)
     with fits(path / STATE):
-        parts.scheduler.load_state_dict(state["scheduler"])
-        parts.thresholds.load_state_dict(state["thresholds"])
+        parts.scheduler.load_state_dict(saved_part(state, "scheduler"))
+        parts.thresholds.load_state_dict(saved_part(state, "thresholds"))
         if parts.accelerator.scaler is not None:
-            parts.accelerator.scaler.load_state_dict(state["scaler"])
-        tally.load(_own_sums(parts, state["tally"]["sums"]), state["tally"]["num_active"], state["tally"]["num_steps"])
+            parts.accelerator.scaler.load_state_dict(saved_scaler(state))
+        if epoch < epochs:
+            # Which it cannot tell without the losses of the epochs before.
+            parts.scheduler.probabilities(epoch)
+    tally.load(_own_sums(parts, sums), num_active, num_steps)
     return position
 
 
@@ -65,7 +71,7 @@ def check_identity(identity: dict[str, str], path: Path, *, only: Container[str]
 
 def _check_identity(identity: dict[str, str], path: Path, state: Mapping[str, Any], only: Container[str] | None = None) -> None:
     with fits(path / STATE):
-        saved = {name: value for name, value in state["identity"].items() if only is None or name in only}
+        saved = {name: value for name, value in saved_identity(state).items() if only is None or name in only}
     problem = f"{path / STATE}: the checkpoint belongs to another run"
     check_fingerprint(identity, saved, problem, "restore the setting, or use another run.dir")
 
@@ -77,7 +83,8 @@ def fits(file: Path) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         # Whatever it leads to: its checksum is right, so that this program wrote it, but for another run or in another version.
-        raise unusable(file, f"does not fit this run ({type(error).__name__}: {error})") from error
+        problem = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise unusable(file, f"does not fit this run ({problem})") from error
 
 
 def _tensors_of(snapshot: Snapshot, path: Path, name: str) -> dict[str, Tensor]:

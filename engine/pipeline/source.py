@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.pipeline.bad_samples import BadSamples
 from shards.dataset import ShardDataset
 from shards.errors import DataError
+from shards.image.header import MAX_PIXELS
 
 MAX_OPEN_SHARDS = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 5)
 """Shards that a source keeps open, the ones used last: a run has three sources, and other things to open."""
@@ -115,7 +116,11 @@ class ByteSource:
 
     def _read(self, shard: int, offset: int, size: int, checksum: int) -> bytes:
         try:
-            data = os.pread(self._descriptor(shard), size, offset)
+            descriptor = self._descriptor(shard)
+            # Python makes room for as many bytes as the index says.
+            if offset + size > self._dataset.manifest.shards[shard].bytes:
+                raise _DamageError("is not in its shard: the index names bytes behind its end")
+            data = os.pread(descriptor, size, offset)
         except OSError as error:
             if error.errno in _OF_THE_PROCESS:
                 raise DataError(f"{self._dataset.shard_path(shard)}: cannot be read ({error.strerror})") from error
@@ -136,7 +141,13 @@ class ByteSource:
 
     def _black(self, sample_id: int) -> NDArray[np.uint8]:
         row = self._dataset.index[sample_id]
-        jpeg = simplejpeg.encode_jpeg(np.zeros((int(row["height"]), int(row["width"]), 3), np.uint8))
+        width, height = int(row["width"]), int(row["height"])
+        if not 0 < width * height <= MAX_PIXELS:
+            raise DataError(
+                f"{self._dataset.folder / 'index.npy'}: says that {self._dataset.key(sample_id)} has {width}x{height} pixels; restore it, "
+                "or run tools/check_shards --rebuild-index"
+            )
+        jpeg = simplejpeg.encode_jpeg(np.zeros((height, width, 3), np.uint8))
         return np.frombuffer(jpeg, np.uint8)
 
     def _descriptor(self, shard: int) -> int:

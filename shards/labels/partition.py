@@ -95,6 +95,8 @@ def _best_column(path: Path, name: str, lines: Sequence[str], means: Means | Non
         raise
     rows = [row for row in table.head() if len(row) == len(table.header)]
     shares = [_share([row[place] for row in rows], means) for place in range(len(table.header))]
+    if not shares:
+        return None, 0, 0.0
     best = int(np.argmax(shares))
     return table, best, shares[best]
 

@@ -72,7 +72,7 @@ class TextTable:
         """What was guessed of the format."""
         usual = (",",) if self._layout.announced is None and self.has_header else (",", _BLANKS)
         separator = self._layout.separator
-        return () if separator in usual else (f"separator: {_SEPARATORS[separator]}",)
+        return () if separator in usual else (f"separator: {_SEPARATORS.get(separator, separator)}",)
 
     def head(self) -> list[list[str]]:
         """Return the first rows."""
@@ -227,6 +227,8 @@ def _find_layout(file: TextFile) -> _Layout:
     given, announced = "", None
     if first.lower().startswith("sep=") and len(first) <= 5:
         given = first[4:] or "\t"
+        if given == '"' or (given != "\t" and not given.isprintable()):
+            raise DataError(f"{file.name}, line 1: names {given!r} as the separator of cells; use a comma, a semicolon or a tab")
     elif first.isascii() and first.isdigit() and len(first) <= _MAX_DIGITS:
         announced = int(first)
     skipped = int(bool(given) or announced is not None)

@@ -1,5 +1,6 @@
 """Parquet files, opened with pyarrow, and the column in which they hold images."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,11 +65,63 @@ def opened(path: Path, name: str) -> "Iterator[pq.ParquetFile]":
         # Reading ahead would hold more of the file. `buffer_size` would hold less, but pyarrow 17 then fails on some files ("Cannot shrink
         # read buffer").
         with pq.ParquetFile(path, pre_buffer=False) as file:
+            _check_facts(file, path.stat().st_size)
             yield file
     # Names in the file's end are decoded without a check.
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         advice = _other_kind(path) or f"cannot be read as Parquet ({' '.join(str(error).split())[:200]}); get a whole copy"
         raise DataError(f"{name}: {advice}") from error
+
+
+class _Unread(io.RawIOBase):
+    """A file of which nothing can be read, but it is known whether somebody tried."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size, self._at, self.was_asked = size, 0, False
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, _size: int = -1) -> bytes:
+        self.was_asked = True
+        return b""
+
+
+def _check_facts(file: "pq.ParquetFile", size: int) -> None:
+    """Refuse damaged facts of columns that may hold images, without reading a byte of these.
+
+    pyarrow ends the process where it is asked for such facts, but not where they stand in the way of reading cells. So it is asked to read
+    cells, of a file that gives none.
+
+    Raises:
+        ArrowException: Facts are damaged.
+        OSError: The same.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    contents = {column.content for field in file.schema_arrow if (column := _as_images(field))}
+    places = [place for place in range(file.metadata.num_columns) if file.schema.column(place).path in contents]
+    for group in range(file.metadata.num_row_groups if places else 0):
+        for place in places:
+            source = _Unread(size)
+            with pq.ParquetFile(source, metadata=file.metadata, pre_buffer=False) as unread:
+                try:
+                    next(unread.reader.iter_batches(1, row_groups=[group], column_indices=[place], use_threads=False), None)
+                except (pa.ArrowException, OSError):
+                    if not source.was_asked:
+                        raise
 
 
 def _other_kind(path: Path) -> str:

@@ -52,8 +52,15 @@ class DynamicWeightAverage(Balancer):
         return {"losses": self._history}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore them."""
-        self._history = tensors["losses"].clone()
+        """Restore them.
+
+        Raises:
+            ValueError: They are damaged.
+        """
+        losses = tensors["losses"]
+        if losses.ndim != 2 or len(losses) > 2 or losses.shape[1] != self._num_tasks or losses.dtype != torch.float64:
+            raise ValueError(f"the balancer's losses are {losses.dtype} {tuple(losses.shape)}")
+        self._history = losses.clone()
         self._weights = self._from_history()
 
     def _from_history(self) -> Tensor:

@@ -62,9 +62,17 @@ class Famo(Balancer):
         return self._famo.state_dict() | {f"{_MOMENT}{name}": value for name, value in moments.items()}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore them."""
+        """Restore them.
+
+        Raises:
+            ValueError: They are damaged.
+        """
         famo = self._famo
         moments = {name.removeprefix(_MOMENT): value for name, value in tensors.items() if name.startswith(_MOMENT)}
+        (logits,) = famo.parameters()
+        shapes = {"step": torch.Size(), "exp_avg": logits.shape, "exp_avg_sq": logits.shape}
+        if moments and {name: value.shape for name, value in moments.items()} != shapes:
+            raise ValueError(f"the balancer's moments are {', '.join(sorted(moments))}")
         famo.reset()
         famo.load_state_dict({name: value for name, value in tensors.items() if not name.startswith(_MOMENT)})
         if moments:

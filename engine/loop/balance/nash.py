@@ -41,10 +41,17 @@ class NashBalancer(GradientBalancer):
         return {"weights": torch.tensor(self._nash.weighting.prvs_alpha)}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore it."""
+        """Restore it.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        weights = tensors["weights"]
+        if weights.shape != (len(self._nash.weighting.prvs_alpha),) or not weights.is_floating_point():
+            raise ValueError(f"the balancer's weights are {weights.dtype} {tuple(weights.shape)}")
         # The programme is built again at the next step, which counts as the first.
         self._nash.reset()
-        self._nash.weighting.prvs_alpha = tensors["weights"].numpy()
+        self._nash.weighting.prvs_alpha = weights.numpy()
 
 
 class _Bargain(Weighting[Matrix]):

@@ -141,7 +141,13 @@ class FeatureStore:
             text = path.read_bytes() if path.exists() else b""
             if zlib.crc32(text) != entries["bad"][block]:
                 raise self._damaged(path.name, f"it and its checksum in {_BLOCKS} differ")
-            found |= {int(sample): BadSample(*told) for sample, told in json.loads(text).items()}
+            try:
+                told = {int(sample): BadSample(*told) for sample, told in json.loads(text).items()}
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                raise self._damaged(path.name, f"it does not tell of samples: {error}") from error
+            if not all(isinstance(word, str) for sample in told.values() for word in sample) or not told.keys() <= set(self.ids_of(block)):
+                raise self._damaged(path.name, "it tells of other things than its block's samples")
+            found |= told
         return found
 
     def values(self) -> Tensor:
@@ -180,7 +186,7 @@ class FeatureStore:
                 file.write((json.dumps(key, indent=1) + "\n").encode())
         try:
             known = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._damaged(_KEY, f"it is not JSON: {error}") from error
         if known != key:
             raise self._damaged(_KEY, "it tells of other features than its folder's name")
