@@ -61,7 +61,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         (epoch(0, 0.5), "line 2: EpochRecord.probabilities holds 1 values for 2 tasks"),
         (epoch(0, 0.5, 1.5), r"line 2: the probabilities are \(0.5, 1.5\)"),
         (epoch(0, 0.5, 0.0), r"line 2: the probabilities are \(0.5, 0.0\)"),
-        (replace(EPOCH, probabilities=("a", "b")), "line 2: EpochRecord.probabilities is \(.a"),
+        (replace(EPOCH, probabilities=("a", "b")), r"line 2: EpochRecord.probabilities is \(.a"),
         (replace(EPOCH, probabilities=0.5), "line 2: EpochRecord.probabilities is 0.5"),
     ],
 )
