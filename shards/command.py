@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
+from shards.characters import visible
 from shards.errors import ConfigurationError, DataError, DropstreamError, did_you_mean
 from shards.signals import ignore_stop_at_exit, interrupt_on_stop
 from shards.streams import outlast_readers
@@ -154,5 +155,4 @@ def one_line(message: str) -> str:
     >>> one_line("bad" + chr(27) + "[31m key" + chr(10) + "next")
     'bad\\x1b[31m key next'
     """
-    flat = " ".join(message.split())
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in flat)
+    return visible(" ".join(message.split()))

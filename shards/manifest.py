@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shards.annotations import SPLITS
+from shards.characters import MISLEADING
 from shards.errors import DataError
 
 MANIFEST = "manifest.json"
@@ -189,9 +190,14 @@ def _defects(manifest: Manifest) -> Iterator[str]:
         yield "says of its images what cannot be"
     if manifest.seed is not None and type(manifest.seed) is not int:
         yield f"has the seed {manifest.seed!r}, expected a whole number or none"
-    names = manifest.attributes
+    yield from _misnamed(manifest.attributes)
+
+
+def _misnamed(names: Sequence[str]) -> Iterator[str]:
     if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
         yield "its attributes are not a list of different names"
+    elif misleading := next(filter(MISLEADING.search, names), None):
+        yield f"its attribute {misleading[:60]!r} holds control characters"
 
 
 def _texts(manifest: Manifest) -> Iterator[tuple[str, object]]:

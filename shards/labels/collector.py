@@ -8,11 +8,12 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.characters import CONTROL
 from shards.errors import DataError, did_you_mean
 from shards.labels.cells import MINUS_ONE, Category, Rule, Word, label_cells, words_of
 from shards.labels.columns import INDEX_NAMES
 from shards.labels.table import Columns, Table
-from shards.storage.folder import CONTROL, MAX_FILE_BYTES, leads_out
+from shards.storage.folder import MAX_FILE_BYTES, leads_out
 
 _SUSPECT = ("\n\n", "\n.", "\n/", "/.", "\\", ":", " ")
 _SUSPECT_CHARACTERS = re.compile(CONTROL.pattern.replace("\\x00-", "\\x00-\\x09\\x0b-"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.characters import MISLEADING
 from shards.errors import ConfigurationError, DataError, by_spaces, did_you_mean
 from shards.image.header import IMAGE_SUFFIXES
 from shards.labels.cells import (
@@ -20,7 +21,6 @@ from shards.labels.cells import (
 )
 from shards.labels.selection import Selection, categories, parse_form
 from shards.labels.table import Attribute, Columns, Table
-from shards.storage.folder import CONTROL
 
 MAX_NAME_CHARACTERS = 200
 
@@ -245,7 +245,7 @@ class _Choice:
         names = Counter(attribute.name for attribute in attributes)
         for attribute in attributes:
             name = attribute.name
-            if CONTROL.search(name):
+            if MISLEADING.search(name):
                 raise DataError(f"{where}: attribute {name[:60]!r} holds control characters; rename it")
             if len(name) > MAX_NAME_CHARACTERS:
                 raise DataError(f"{where}: attribute {name[:60]!r}… has {len(name)} characters, at most {MAX_NAME_CHARACTERS} are allowed")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shards.characters import visible
 from shards.packing.job import BadImage
 from shards.storage.folder import Folder
 
@@ -40,5 +41,5 @@ def quarantined_files(out: Folder) -> NDArray[np.bytes_]:
 
 def harmless(cell: str) -> str:
     """Return a cell that no spreadsheet takes for a formula and no terminal for an order."""
-    visible = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cell)
-    return f"./{visible}" if visible.startswith(("=", "+", "-", "@")) else visible
+    shown = visible(cell)
+    return f"./{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

@@ -18,8 +18,6 @@ SCRATCH = ".dropstream-"
 """How the names of temporary folders begin."""
 MAX_FILE_BYTES = 1024
 """Longest name of an image file, as in object stores. All names are kept as wide as the longest."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that would break a message or a report into lines, or do worse to a terminal."""
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 

@@ -13,9 +13,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from shards.characters import CONTROL
 from shards.errors import DataError
 from shards.image.header import MAX_BYTES
-from shards.storage.folder import CONTROL, MAX_FILE_BYTES, FileInfo, UnreadableFileError, leads_out
+from shards.storage.folder import MAX_FILE_BYTES, FileInfo, UnreadableFileError, leads_out
 from shards.storage.parquet_file import SUFFIX, ImageColumn, cells_of, find_image_column, holds_lists_of_images, opened, parts_of
 
 if TYPE_CHECKING:
