@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from engine.home import leave_home_alone
 from shards.streams import outlast_readers
 from shards.version import tool_version
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: The command and its own arguments; by default those of the process.
     """
     outlast_readers()
+    leave_home_alone()
     name, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
     if name in ("", "-h", "--help", "help"):
         print(usage())

@@ -7,6 +7,7 @@ import sys
 import time
 
 from engine.command_line import parse
+from engine.home import leave_home_alone
 from shards.command import DEBUG_FLAG, with_exit_code
 from shards.errors import DataError, DropstreamError, Interrupted, InterruptedWaiting, RankLostError
 
@@ -20,6 +21,7 @@ def main() -> None:
     if "ACCELERATE_MIXED_PRECISION" in os.environ:
         # `accelerate launch` dies of a SIGTERM without passing it on; ask the kernel for one when the launcher goes.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    leave_home_alone()
     with_exit_code(_train, debug=DEBUG_FLAG in sys.argv)
 
 

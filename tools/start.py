@@ -14,6 +14,7 @@ def start(module: str) -> None:
         module: Its name.
     """
     sys.path.insert(0, str(ROOT))
+    import_module("engine.home").leave_home_alone()
     try:
         main = import_module(module).main
     except ModuleNotFoundError as error:

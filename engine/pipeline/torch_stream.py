@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,8 @@ class TorchStream:
         self._plan = plan
         self._bad_samples = bad_samples
         others = set(multiprocessing.active_children())
+        # This process's folder for their sockets, which it removes at its end. One that they made themselves they would leave behind.
+        get_temp_dir()
         self._made: Iterator[_Made | DropstreamError] | None = iter(loader)
         self._processes = set(multiprocessing.active_children()) - others
 
