@@ -12,6 +12,8 @@ _ENTRIES: dict[type[torch.optim.Optimizer], set[str]] = {
 }
 """What torch's optimisers remember of a parameter, as the engine builds them."""
 
+_MOST_STEPS = 2**53
+
 
 def split_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the state's tensors, named `<parameter>.<entry>`, and everything else in JSON types."""
@@ -35,7 +37,7 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **_entries(rest)}.items():
         index, _, entry = name.partition(".")
-        if not index.isdecimal() or int(index) >= len(parameters) or not _fits(parameters[int(index)], value):
+        if not index.isdecimal() or int(index) >= len(parameters) or not _fits(parameters[int(index)], entry, value):
             raise ValueError(f"the optimiser's state has no place for {name!r}, or it is of another size")
         state.setdefault(int(index), {})[entry] = _laid_out_like(parameters[int(index)], value)
     wanted = next((names for kind, names in _ENTRIES.items() if type(optimizer) is kind), None)
@@ -53,8 +55,12 @@ def _entries(rest: dict[str, Any]) -> dict[str, Any]:
     return entries
 
 
-def _fits(parameter: Tensor, value: Any) -> bool:  # noqa: ANN401 (any entry of an optimiser's state)
-    return not isinstance(value, Tensor) or (value.shape in (parameter.shape, ()) and value.is_floating_point())
+def _fits(parameter: Tensor, entry: str, value: Any) -> bool:  # noqa: ANN401 (any entry of an optimiser's state)
+    if not isinstance(value, Tensor):
+        return entry != "step"
+    if entry == "step":
+        return value.shape == () and value.is_floating_point() and 0 <= value.item() < _MOST_STEPS
+    return value.shape in (parameter.shape, ()) and value.is_floating_point()
 
 
 def _laid_out_like(parameter: Tensor, value: Any) -> Any:  # noqa: ANN401 (any entry of an optimiser's state)

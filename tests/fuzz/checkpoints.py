@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from engine.config import OptimizerConfig, SchedulerConfig
+from engine.config import SchedulerConfig
 from engine.dst.build import build_scheduler
 from engine.dst.scheduler import RunFacts
 from engine.loop.balance.dwa import DynamicWeightAverage
@@ -34,7 +34,6 @@ _SCHEDULERS = (
     SchedulerConfig(name="static", weights={"Bald": 0.5, "Male": 1.0}),
     SchedulerConfig(name="mtl"),
 )
-_OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 _FILES = ("state.json", "model.safetensors", "optimizer.safetensors", "balancer.safetensors")
 
 
@@ -62,7 +61,9 @@ def _parts(choice: int) -> SimpleNamespace:
         is_main_process=True,
     )
     module = _Model()
-    optimizer = _OPTIMIZERS["sgd" if choice & 4 else "adam"](module.parameters(), lr=0.1, **({"momentum": 0.9} if choice & 4 else {}))
+    # As the engine builds them.
+    options = {"momentum": 0.9} if choice & 4 else {"fused": True}
+    optimizer = (torch.optim.SGD if choice & 4 else torch.optim.Adam)(module.parameters(), lr=0.1, **options)
     balancer = None
     if choice & 8:
         balancer = DynamicWeightAverage(accelerator, len(_TASKS)) if choice & 16 else Famo(accelerator, len(_TASKS), buffers=[], repeat_chance=None)
