@@ -96,15 +96,10 @@ class RunHistory:
         Raises:
             ValueError: It comes before the first RunRecord, its values are not one per task, or one read is of another type.
         """
-        if isinstance(record, RunRecord):
-            if from_file:
-                check_types(record)
-            self._start_process(record)
-        else:
-            _check_tasks(record, self.run.tasks)
-            if from_file:
-                check_types(record)
+        _check(record, self, from_file=from_file)
         match record:
+            case RunRecord():
+                self._start_process(record)
             case StepRecord():
                 self.steps[record.epoch, record.step] = record
             case MaskRecord():
@@ -231,6 +226,13 @@ def _until(record: MaskRecord, end: tuple[int, int], num_tasks: int) -> MaskReco
     num_steps = end[1] - record.first_step
     drawn, trained = (unpack(text, record.num_steps, num_tasks)[:num_steps] for text in (record.drawn, record.trained))
     return replace(record, num_steps=num_steps, drawn=pack(drawn), trained=pack(trained))
+
+
+def _check(record: Record, history: RunHistory, *, from_file: bool) -> None:
+    if not isinstance(record, RunRecord):
+        _check_tasks(record, history.run.tasks)
+    if from_file:
+        check_types(record)
 
 
 def _check_tasks(record: Record, tasks: tuple[str, ...]) -> None:

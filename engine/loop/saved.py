@@ -1,7 +1,7 @@
 """What the JSON of a checkpoint must be like before anything is made of it: its checksums are only as good as whoever wrote them."""
 
 import sys
-from typing import Any
+from typing import Any, TypeGuard
 
 from shards.errors import CheckpointError
 
@@ -39,7 +39,9 @@ def saved_tally(state: dict[str, Any], num_tasks: int) -> tuple[list[list[float]
         CheckpointError: They are something else.
     """
     tally = state.get("tally")
-    sums, num_active, num_steps = (tally.get(name) for name in ("sums", "num_active", "num_steps")) if isinstance(tally, dict) else (None,) * 3
+    sums, num_active, num_steps = (
+        (tally.get(name) for name in ("sums", "num_active", "num_steps")) if isinstance(tally, dict) else (None,) * 3
+    )
     if not isinstance(sums, list) or not sums or not all(_are_numbers(row, 2 * num_tasks + 1) for row in sums):
         raise damaged("its sums of losses are not those of these tasks")
     if not isinstance(num_active, list) or len(num_active) != num_tasks or not all(map(_is_count, [*num_active, num_steps])):
@@ -77,7 +79,7 @@ def damaged(why: str) -> CheckpointError:
     return CheckpointError(f"the checkpoint is damaged: {why}; delete it to go on from the checkpoint before it")
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < _MOST
 
 

@@ -1,4 +1,4 @@
-"""The fuzzer's targets without the fuzzer: seeds and some hundred mutations of each, the same in every run; and that it finds what there is."""
+"""The fuzzer's targets without the fuzzer: seeds and some hundred mutations, the same in every run; and that planted bugs are found."""
 
 import subprocess
 import sys
@@ -47,7 +47,18 @@ def test_a_sound_reader_passes(tmp_path):
 
 def test_under_the_fuzzer_planted_bugs_are_told_in_a_table(tmp_path):
     pytest.importorskip("atheris")
-    command = [sys.executable, "-m", "tests.fuzz", "canary.raises", "canary.dies", "canary.sound", "--minutes", "0.1", "--folder", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fuzz",
+        "canary.raises",
+        "canary.dies",
+        "canary.sound",
+        "--minutes",
+        "0.1",
+        "--folder",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "canary.raises: KeyError at tests/fuzz/canary.py:" in done.stdout

@@ -1,11 +1,11 @@
 """Packed data sets: manifest, arrays and tars, with every hash made anew, as somebody does who wants the damage to pass."""
 
 import contextlib
-from contextlib import closing
 import hashlib
 import io
 import json
 import shutil
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 

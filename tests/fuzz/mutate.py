@@ -16,11 +16,63 @@ _NUMBERS = (0, 1, 2, 3, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 1
 _LARGE = (1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 _VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 0.5, -0.5, 1.0, 1e308, math.nan, math.inf, 1 << 31, 1 << 53, 1 << 63, 1 << 64, 10**30, 10**400),
-    *("", "x", "0", "train", "../x", "/etc/passwd", "\0", "\n", "\ud800", "é", "x" * 300, [], {}, [[]], [None], {"": None}, [0, 0], ["", ""]),
+    *(
+        "",
+        "x",
+        "0",
+        "train",
+        "../x",
+        "/etc/passwd",
+        "\0",
+        "\n",
+        "\ud800",
+        "é",
+        "x" * 300,
+        [],
+        {},
+        [[]],
+        [None],
+        {"": None},
+        [0, 0],
+        ["", ""],
+    ),
 )
 _WORDS = (
-    *(b"", b"-1", b"0", b"1", b"2", b"nan", b"1e999", b"99999999999999999999", b'"', b'""', b'"\n"', b",", b";", b"\t", b"|", b" ", b"\r", b"\r\n"),
-    *(b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"sep=;", b"../x.jpg", b"/x.jpg", b"a.jpg", b"=1+1", b"image", b"split", b"train", b"is_train"),
+    *(
+        b"",
+        b"-1",
+        b"0",
+        b"1",
+        b"2",
+        b"nan",
+        b"1e999",
+        b"99999999999999999999",
+        b'"',
+        b'""',
+        b'"\n"',
+        b",",
+        b";",
+        b"\t",
+        b"|",
+        b" ",
+        b"\r",
+        b"\r\n",
+    ),
+    *(
+        b"\0",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"sep=;",
+        b"../x.jpg",
+        b"/x.jpg",
+        b"a.jpg",
+        b"=1+1",
+        b"image",
+        b"split",
+        b"train",
+        b"is_train",
+    ),
     *("\u2028".encode(), "é".encode(), "\ud800".encode("utf-8", "surrogatepass"), b"x" * 2000, b"\x85", b"\x1c"),
 )
 _SIGNATURES = re.compile(rb"PK\x01\x02|PK\x03\x04|PK\x05\x06|PK\x06[\x06\x07]|\xff[\xc0-\xfe]|Exif\0\0|\x93NUMPY|PAR1|ustar", re.DOTALL)
@@ -119,7 +171,20 @@ def npy(data: bytes, rng: Random) -> bytes:
     end = 10 + int.from_bytes(data[8:10], "little")
     words = re.split(rb"(\w+|[^\w])", data[10:end])
     place = rng.randrange(len(words))
-    numbers = (*(b"%d" % number for number in (*_NUMBERS, *_LARGE)), b"-1", b"'O'", b"'<U9'", b"[('a', '<i4')]", b"True", b"(", b")", b"\\", b"\n", b"0x", b"1j")
+    numbers = (
+        *(b"%d" % number for number in (*_NUMBERS, *_LARGE)),
+        b"-1",
+        b"'O'",
+        b"'<U9'",
+        b"[('a', '<i4')]",
+        b"True",
+        b"(",
+        b")",
+        b"\\",
+        b"\n",
+        b"0x",
+        b"1j",
+    )
     words[place] = rng.choice(numbers)
     head = b"".join(words)
     return data[:8] + struct.pack("<H", len(head) & 0xFFFF) + head + data[end:]
@@ -173,7 +238,19 @@ def tar(data: bytes, rng: Random) -> bytes:
     place = rng.choice(headers)
     block = bytearray(blocks[place])
     start, stop = rng.choice(((0, 100), (100, 108), (124, 136), (156, 157), (157, 257), (257, 265), (345, 500)))
-    words = (b"../x.jpg", b"a.npy", b"a.jpg", b"a.png", b"%011o" % rng.choice(_NUMBERS), b"77777777777", b"\x80" + b"\xff" * 11, b"x", b"L", b"", b"5")
+    words = (
+        b"../x.jpg",
+        b"a.npy",
+        b"a.jpg",
+        b"a.png",
+        b"%011o" % rng.choice(_NUMBERS),
+        b"77777777777",
+        b"\x80" + b"\xff" * 11,
+        b"x",
+        b"L",
+        b"",
+        b"5",
+    )
     block[start:stop] = (rng.choice(words) + bytes(block[start:stop]) * rng.randrange(2))[: stop - start].ljust(stop - start, b"\0")
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)

@@ -118,6 +118,8 @@ TARGETS = {
     "features": Target(
         run=_open_features, seeds=_features, mutate=in_parts(json_text, json_text, any_bytes, any_bytes), allowed=(DropstreamError,)
     ),
-    "configuration": Target(run=_read_configuration, seeds=_configurations, mutate=one_of(text_lines, any_bytes), rehearsals=10, max_bytes=1 << 12),
+    "configuration": Target(
+        run=_read_configuration, seeds=_configurations, mutate=one_of(text_lines, any_bytes), rehearsals=10, max_bytes=1 << 12
+    ),
     "keys": Target(run=_list_keys, seeds=lambda: [b"000001\nb\nc\n"], mutate=text_lines, rehearsals=100),
 }

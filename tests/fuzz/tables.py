@@ -43,7 +43,7 @@ def _text_seeds() -> list[bytes]:
     tables = {
         _CELEBA: (0, 1, 8),
         _CSV: (2, 3, 4, 12),
-        b"sep=;\nimage;Male\n\"a;b.jpg\";yes\nc.jpg;no\n": (0,),
+        b'sep=;\nimage;Male\n"a;b.jpg";yes\nc.jpg;no\n': (0,),
         b"\xef\xbb\xbfimage\tMale\tBald\r\na.jpg\tTrue\tFalse\r\nb.jpg\tFalse\tTrue\r\n": (0, 8),
         "image,Male\na.jpg,1\nb.jpg,0\n".encode("utf-16"): (0,),
         b"image,Male\ra.jpg,1\rb.jpg,0\r": (0,),
