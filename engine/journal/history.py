@@ -213,7 +213,7 @@ def mean_probabilities(run_dir: Path) -> dict[str, float]:
     """
     history = read_history(run_dir)
     num_epochs = history.run.epochs
-    if len(history.epochs) < num_epochs:
+    if len(history.epochs) < max(1, num_epochs):
         raise ValueError(f"{len(history.epochs)} of {num_epochs} epochs are done")
     means = np.mean([record.probabilities for record in history.in_epochs()], axis=0)
     return dict(zip(history.run.tasks, means.tolist(), strict=True))

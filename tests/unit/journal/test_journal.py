@@ -151,7 +151,9 @@ def test_steps_that_nobody_recorded_cost_no_memory(make, tmp_path):
 
 @pytest.mark.parametrize(("first_step", "num_steps"), [(-1, 1), (0, 0), (0, -8), (0, 2**62)])
 def test_masks_of_impossible_steps_are_refused(make, tmp_path, first_step, num_steps):
-    masks = MaskRecord(epoch=0, first_step=first_step, num_steps=num_steps, drawn=pack(np.ones((1, 2))), trained=pack(np.ones((1, 2))))
+    masks = MaskRecord(
+        epoch=0, first_step=first_step, num_steps=num_steps, drawn=pack(np.ones((1, 2), np.bool_)), trained=pack(np.ones((1, 2), np.bool_))
+    )
     write(tmp_path, to_json(make.run), "\n", to_json(masks), "\n")
     with pytest.raises(DataError, match="line 2: "):
         read_history(tmp_path)

@@ -103,8 +103,8 @@ def flags_set(data: bytes) -> bytes:
     [
         flags_set,
         # A compression that there is not, a version of the format that nobody reads, and a file that is no array.
-        lambda data: re.sub(rb"(PK\x01\x02.{6})..", rb"\1\x63\0", data, flags=re.DOTALL),
-        lambda data: re.sub(rb"(PK\x01\x02..)..", rb"\1\xff\0", data, flags=re.DOTALL),
+        lambda data: re.sub(rb"(PK\x01\x02.{6})..", lambda found: found[1] + b"\x63\0", data, flags=re.DOTALL),
+        lambda data: re.sub(rb"(PK\x01\x02..)..", lambda found: found[1] + b"\xff\0", data, flags=re.DOTALL),
         lambda data: data.replace(b"\x93NUMPY", b"\x92NUMPY"),
         lambda data: data.replace(b"'shape': (7,)", b"'shape': 1e999"),
         lambda data: data.replace(b"'shape': (7,)", b"'shape': ((((("),

@@ -129,7 +129,7 @@ def test_a_damaged_name_in_the_files_end_is_told(written):
 
 
 _DAMAGED = (
-    "UEFSMRUAFRoVGiwVAhUAFQYVBhwAAAACAAAAAgEDAAAA/9j/FQQZLDUAGAZzY2hlbWEVAgAVCCUCGAFpABYCGRwZHCYAHBUMGSUGABkYAWkVAB"
+    "UEFSMRUAFRoVGiwVAhUAFQYVBhwAAAACAAAAAgEDAAAA/9j/FQQZLDUAGAZzY2hlbWEVAgAVDCQCGAFpABYCGRwZHCYAHBUMGSUGABkYAWkVAB"
     "YCFkAWQCYISRwVABUAFQIAPBYGGQYZJgACAAAAFkAWAiYIFkAAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRkcHAAAAHwAAABQ"
     "QVIx"
 )
@@ -147,7 +147,7 @@ def test_looking_at_the_facts_reads_no_cell(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(parquet_file._Unread, "__init__", lambda self, size: (_init(self, size), seen.append(self))[0])
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({{"image": pa.array([JPEG] * 4), "other": [1, 2, 3, 4]}}), path, row_group_size=2)
+    pq.write_table(pa.table({"image": pa.array([JPEG] * 4), "other": [1, 2, 3, 4]}), path, row_group_size=2)
     with opened(path, "a.parquet") as file:
         assert file.metadata.num_row_groups == 2
     assert [source.was_asked for source in seen] == [True, True]
