@@ -110,7 +110,7 @@ class ByteSource:
     def _advise(self, shard: int, offset: int, size: int) -> None:
         try:
             os.posix_fadvise(self._descriptor(shard), offset, size, os.POSIX_FADV_WILLNEED)
-        except (OSError, _DamageError):
+        except (OSError, OverflowError, _DamageError):
             # What cannot be read is told when it is its turn.
             return
 

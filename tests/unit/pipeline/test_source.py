@@ -217,6 +217,15 @@ def test_an_index_that_tells_of_a_side_that_no_jpeg_has_is_told(copy):
         ByteSource(dataset, check_crc=True, bad_samples=BadSamples(dataset, budget=1)).read(np.arange(1))
 
 
+def test_an_offset_beyond_all_files_is_told_when_it_is_read(copy):
+    change_array(copy / "index.npy", lambda index: index["offset"].__setitem__(0, 2**64 - 1))
+    repair_manifest(copy)
+    source = ByteSource(ShardDataset(copy), check_crc=True)
+    source.advise(np.arange(1))
+    with pytest.raises(DataError, match=r"is not in its shard"):
+        source.read(np.arange(1))
+
+
 def test_an_index_that_names_no_shard_is_told(copy):
     change_array(copy / "index.npy", lambda index: index["shard"].__setitem__(0, 77))
     repair_manifest(copy)
