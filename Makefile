@@ -1,6 +1,8 @@
 # make demo   environment, synthetic faces, shards, training under DST, report
 # make test   environment, all tests
 # make lint   environment, style, types, import contracts
+# make fuzz   on Linux: the readers of outside input under a fuzzer, MINUTES=10 in all on two cores; TARGETS="images.zip tables.text" takes
+#             some; runs/fuzz keeps the corpus, and the next run goes on from it; whatever is found is printed with the command to see it again
 # make soak   random kills and signals over all commands, whose ends must be those of calm runs: ten minutes; SEED=n for the choices of one
 # make gpu    on a machine with a GPU: the GPU's tests, then ten measurements (docs/gpu.md); DEVICE=cpu rehearses it anywhere
 
@@ -14,13 +16,15 @@ DEVICE ?= cuda
 ONLY ?=
 OUT ?= runs/gpu
 DATA ?= data/gpu
+MINUTES ?= 10
+TARGETS ?=
 SEED ?=
 comma := ,
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint soak gpu format clean
+.PHONY: demo test lint fuzz soak gpu format clean
 
 demo: $(DEMO)/shards/manifest.json
 	accelerate launch --quiet --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no \
@@ -43,6 +47,11 @@ lint: $(INSTALLED)
 	ruff format --check
 	pyrefly check
 	lint-imports
+
+fuzz: $(INSTALLED)
+	# Not among the tools that everybody needs: it has wheels for Linux alone, and not for every Python.
+	pip install --quiet --group fuzz
+	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR):$$PYTHONPATH" python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
 
 soak: $(INSTALLED)
 	python -m tests.soak $(if $(SEED),--seed $(SEED))

@@ -168,7 +168,7 @@ def parse_manifest(text: str, *, name: str) -> Manifest:
 
 
 def _defects(manifest: Manifest) -> Iterator[str]:
-    wrong = [name for name, value in _texts(manifest) if not isinstance(value, str)]
+    wrong = [name for name, value in _texts(manifest) if not _is_text(value)]
     if wrong:
         yield f"gives no text as {wrong[0]}"
     numbers = dict.fromkeys(SPLITS, 0)
@@ -194,7 +194,7 @@ def _defects(manifest: Manifest) -> Iterator[str]:
 
 
 def _misnamed(names: Sequence[str]) -> Iterator[str]:
-    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
+    if not names or not all(_is_text(name) and name for name in names) or len(set(names)) != len(names):
         yield "its attributes are not a list of different names"
     elif misleading := next(filter(MISLEADING.search, names), None):
         yield f"its attribute {misleading[:60]!r} holds control characters"
@@ -207,6 +207,11 @@ def _texts(manifest: Manifest) -> Iterator[tuple[str, object]]:
         yield from ((name, getattr(entry, name)) for name in type(entry).__slots__ if name.endswith("sha256"))
     if manifest.resized:
         yield "encoder", manifest.resized.encoder
+
+
+def _is_text(value: object) -> bool:
+    # JSON has halves of characters, which nothing can be made of.
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _are_counts(*values: object) -> bool:

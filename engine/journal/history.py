@@ -96,13 +96,10 @@ class RunHistory:
         Raises:
             ValueError: It comes before the first RunRecord, its values are not one per task, or one read is of another type.
         """
-        if from_file:
-            check_types(record)
-        if isinstance(record, RunRecord):
-            self._start_process(record)
-        else:
-            _check_tasks(record, self.run.tasks)
+        _check(record, self, from_file=from_file)
         match record:
+            case RunRecord():
+                self._start_process(record)
             case StepRecord():
                 self.steps[record.epoch, record.step] = record
             case MaskRecord():
@@ -216,7 +213,7 @@ def mean_probabilities(run_dir: Path) -> dict[str, float]:
     """
     history = read_history(run_dir)
     num_epochs = history.run.epochs
-    if len(history.epochs) < num_epochs:
+    if len(history.epochs) < max(1, num_epochs):
         raise ValueError(f"{len(history.epochs)} of {num_epochs} epochs are done")
     means = np.mean([record.probabilities for record in history.in_epochs()], axis=0)
     return dict(zip(history.run.tasks, means.tolist(), strict=True))
@@ -229,6 +226,13 @@ def _until(record: MaskRecord, end: tuple[int, int], num_tasks: int) -> MaskReco
     num_steps = end[1] - record.first_step
     drawn, trained = (unpack(text, record.num_steps, num_tasks)[:num_steps] for text in (record.drawn, record.trained))
     return replace(record, num_steps=num_steps, drawn=pack(drawn), trained=pack(trained))
+
+
+def _check(record: Record, history: RunHistory, *, from_file: bool) -> None:
+    if from_file:
+        check_types(record)
+    if not isinstance(record, RunRecord):
+        _check_tasks(record, history.run.tasks)
 
 
 def _check_tasks(record: Record, tasks: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import types
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 _MOST = 2**63
 """Every number stays below: what is made of larger ones, a float or a size, may fail."""
@@ -30,37 +30,48 @@ def _checks(cls: type) -> tuple[tuple[str, Check], ...]:
 
 @cache
 def _check_of(hint: Any) -> Check:  # noqa: ANN401 (an annotation)
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return _any_of(tuple(map(_check_of, arguments)))
-    if origin is Literal:
-        return lambda value: isinstance(value, str) and value in arguments
-    if origin is tuple:
-        return _tuple_of(tuple(_check_of(argument) for argument in arguments if argument is not Ellipsis), any_length=Ellipsis in arguments)
-    if origin is dict:
-        return _dict_of(_check_of(arguments[1]))
+    arguments = get_args(hint)
+    makers: dict[Any, Callable[[tuple[Any, ...]], Check]] = {
+        **dict.fromkeys((Union, types.UnionType), _any_of),
+        Literal: _literal_of,
+        tuple: _tuple_of,
+        dict: _dict_of,
+    }
+    if make := makers.get(get_origin(hint)):
+        return make(arguments)
     if dataclasses.is_dataclass(hint):
-        return lambda value: type(value) is hint and all(is_right(getattr(value, name)) for name, is_right in _checks(hint))
-    numbers: dict[Any, Check] = {float: lambda value: type(value) is float or _is_whole(value), int: _is_whole}
-    return numbers.get(hint, lambda value: type(value) is hint)
+        return lambda value: type(value) is hint and all(is_right(getattr(value, name)) for name, is_right in _checks(cast("type", hint)))
+    return {int: _is_whole, float: _is_number}.get(hint, lambda value: type(value) is hint)
 
 
 def _is_whole(value: object) -> bool:
     return type(value) is int and -_MOST < value < _MOST
 
 
-def _any_of(checks: tuple[Check, ...]) -> Check:
+def _is_number(value: object) -> bool:
+    return type(value) is float or _is_whole(value)
+
+
+def _any_of(hints: tuple[Any, ...]) -> Check:
+    checks = tuple(map(_check_of, hints))
     return lambda value: any(check(value) for check in checks)
 
 
-def _tuple_of(checks: tuple[Check, ...], *, any_length: bool) -> Check:
-    if any_length:
-        (check,) = checks
+def _literal_of(choices: tuple[Any, ...]) -> Check:
+    return lambda value: isinstance(value, str) and value in choices
+
+
+def _tuple_of(hints: tuple[Any, ...]) -> Check:
+    if hints[-1] is Ellipsis:
+        check = _check_of(hints[0])
         return lambda value: isinstance(value, tuple) and all(map(check, value))
+    checks = tuple(map(_check_of, hints))
     return lambda value: (
         isinstance(value, tuple) and len(value) == len(checks) and all(check(entry) for check, entry in zip(checks, value, strict=True))
     )
 
 
-def _dict_of(check: Check) -> Check:
+def _dict_of(hints: tuple[Any, ...]) -> Check:
+    # A key of JSON is a text whatever happens.
+    check = _check_of(hints[1])
     return lambda value: isinstance(value, dict) and all(map(check, value.values()))

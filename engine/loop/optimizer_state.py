@@ -12,6 +12,8 @@ _ENTRIES: dict[type[torch.optim.Optimizer], set[str]] = {
 }
 """What torch's optimisers remember of a parameter, as the engine builds them."""
 
+_MOST_STEPS = 2**53
+
 
 def split_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the state's tensors, named `<parameter>.<entry>`, and everything else in JSON types."""
@@ -37,8 +39,8 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
         index, _, entry = name.partition(".")
         if not index.isdecimal() or int(index) >= len(parameters):
             raise ValueError(f"the optimiser has no place for {name!r}")
-        if not _fits(parameters[int(index)], value):
-            raise ValueError(f"{name} is {list(value.shape)}, and its parameter {list(parameters[int(index)].shape)}")
+        if not _fits(parameters[int(index)], entry, value):
+            raise ValueError(f"{name} is {_in_words(value)}, and its parameter {_in_words(parameters[int(index)])}")
         state.setdefault(int(index), {})[entry] = _laid_out_like(parameters[int(index)], value)
     wanted = next((names for kind, names in _ENTRIES.items() if type(optimizer) is kind), None)
     damaged = [index for index, values in state.items() if wanted is not None and values.keys() != wanted]
@@ -55,9 +57,13 @@ def _entries(rest: dict[str, Any]) -> dict[str, Any]:
     return entries
 
 
-def _fits(parameter: Tensor, value: Any) -> bool:  # noqa: ANN401 (any entry of an optimiser's state)
+def _fits(parameter: Tensor, entry: str, value: Any) -> bool:  # noqa: ANN401 (any entry of an optimiser's state)
     # Fused optimisers walk both with one index: a shorter moment would be read behind its end.
-    return not isinstance(value, Tensor) or (value.shape in (parameter.shape, ()) and value.is_floating_point())
+    if not isinstance(value, Tensor):
+        return entry != "step"
+    if entry == "step":
+        return value.shape == () and value.is_floating_point() and 0 <= value.item() < _MOST_STEPS
+    return value.shape in (parameter.shape, ()) and value.is_floating_point()
 
 
 def _laid_out_like(parameter: Tensor, value: Any) -> Any:  # noqa: ANN401 (any entry of an optimiser's state)
@@ -65,3 +71,7 @@ def _laid_out_like(parameter: Tensor, value: Any) -> Any:  # noqa: ANN401 (any e
     if isinstance(value, Tensor) and value.shape == parameter.shape:
         return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
     return value
+
+
+def _in_words(value: Any) -> str:  # noqa: ANN401 (any entry of an optimiser's state)
+    return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}" if isinstance(value, Tensor) and value.dim() else repr(value)

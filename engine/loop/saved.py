@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 _MOST = 2**53
 
@@ -37,10 +37,8 @@ def saved_tally(state: Mapping[str, Any], num_tasks: int) -> tuple[list[list[flo
     Raises:
         ValueError: They are something else.
     """
-    tally = state.get("tally")
-    sums, num_active, num_steps = (
-        (tally.get(name) for name in ("sums", "num_active", "num_steps")) if isinstance(tally, dict) else (None,) * 3
-    )
+    tally = saved_part(state, "tally")
+    sums, num_active, num_steps = (tally.get(name) for name in ("sums", "num_active", "num_steps"))
     if not isinstance(sums, list) or not sums or not all(_are_numbers(row, 2 * num_tasks + 1) for row in sums):
         raise ValueError("its sums of losses are not those of these tasks")
     if not isinstance(num_active, list) or len(num_active) != num_tasks or not all(map(_is_count, [*num_active, num_steps])):
@@ -73,7 +71,7 @@ def saved_part(state: Mapping[str, Any], name: str) -> dict[str, Any]:
     return part
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < _MOST
 
 

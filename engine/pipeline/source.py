@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.pipeline.bad_samples import BadSamples
 from shards.dataset import ShardDataset
 from shards.errors import DataError
-from shards.image.header import MAX_PIXELS
+from shards.image.header import MAX_PIXELS, MAX_SIDE
 
 MAX_OPEN_SHARDS = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 5)
 """Shards that a source keeps open, the ones used last: a run has three sources, and other things to open."""
@@ -110,7 +110,7 @@ class ByteSource:
     def _advise(self, shard: int, offset: int, size: int) -> None:
         try:
             os.posix_fadvise(self._descriptor(shard), offset, size, os.POSIX_FADV_WILLNEED)
-        except (OSError, _DamageError):
+        except (OSError, OverflowError, _DamageError):
             # What cannot be read is told when it is its turn.
             return
 
@@ -142,7 +142,7 @@ class ByteSource:
     def _black(self, sample_id: int) -> NDArray[np.uint8]:
         row = self._dataset.index[sample_id]
         width, height = int(row["width"]), int(row["height"])
-        if not 0 < width * height <= MAX_PIXELS:
+        if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
             raise DataError(
                 f"{self._dataset.folder / 'index.npy'}: says that {self._dataset.key(sample_id)} has {width}x{height} pixels; restore it, "
                 "or run tools/check_shards --rebuild-index"

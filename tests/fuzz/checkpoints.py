@@ -7,9 +7,11 @@ import json
 import shutil
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from safetensors.torch import save
 from torch import nn
 
@@ -23,6 +25,8 @@ from engine.loop.restore import restore
 from engine.loop.state import Position, take_snapshot
 from engine.loop.tally import EpochTally
 from engine.loop.thresholds import Thresholds
+from engine.loop.training_parts import TrainingParts
+from engine.model.multitask import MultitaskModel
 from engine.model.weights import _read
 from tests.fuzz.mutate import any_bytes, json_text, near_signatures, one_of, safetensors
 from tests.fuzz.target import Target, in_parts, join, split, work_folder, written
@@ -35,15 +39,30 @@ _SCHEDULERS = (
     SchedulerConfig(name="static", weights={"Bald": 0.5, "Male": 1.0}),
     SchedulerConfig(name="mtl"),
 )
-_OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 _FILES = ("state.json", "model.safetensors", "optimizer.safetensors", "balancer.safetensors")
 
 
-class _Model(nn.Module):
+class _Accelerator(Accelerator):
+    """As much of one as a checkpoint is concerned with, on one rank."""
+
+    device = torch.device("cpu")
+    num_processes, process_index, is_main_process = 1, 0, True
+
+    def __init__(self, scaler: torch.amp.GradScaler | None) -> None:
+        self.scaler = scaler
+
+    def gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor
+
+    def reduce(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor
+
+
+class _Model(MultitaskModel):
     """As much of a model as a checkpoint is concerned with."""
 
     def __init__(self) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.head = nn.Linear(2, len(_TASKS))
         self.norm = nn.BatchNorm1d(2)
 
@@ -51,19 +70,21 @@ class _Model(nn.Module):
         return dict(self.named_buffers())
 
 
-def _parts(choice: int) -> SimpleNamespace:
+class _Parts(TrainingParts):
+    """Those parts of a run that have a state."""
+
+    def __init__(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+
+def _parts(choice: int) -> _Parts:
     """Return the parts of a run that have a state; the bits choose scheduler, optimiser, balancer and whether losses are scaled."""
-    accelerator = SimpleNamespace(
-        scaler=torch.amp.GradScaler("cpu") if choice & 32 else None,
-        gather=lambda tensor: tensor,
-        reduce=lambda tensor: tensor,
-        device=torch.device("cpu"),
-        num_processes=1,
-        process_index=0,
-        is_main_process=True,
-    )
+    accelerator = _Accelerator(torch.amp.GradScaler("cpu") if choice & 32 else None)
     module = _Model()
-    optimizer = _OPTIMIZERS["sgd" if choice & 4 else "adam"](module.parameters(), lr=0.1, **({"momentum": 0.9} if choice & 4 else {}))
+    # As the engine builds them.
+    options = {"momentum": 0.9} if choice & 4 else {"fused": True}
+    optimizer = (torch.optim.SGD if choice & 4 else torch.optim.Adam)(module.parameters(), lr=0.1, **options)
     balancer = None
     if choice & 8:
         balancer = (
@@ -72,7 +93,7 @@ def _parts(choice: int) -> SimpleNamespace:
             else Famo(accelerator, len(_TASKS), buffers=[], repeat_chance=None)
         )
     facts = RunFacts(tasks=_TASKS, depths=(3, 3), counts=(10, 10), seed=0, steps_per_epoch=_STEPS)
-    return SimpleNamespace(
+    return _Parts(
         config=SimpleNamespace(train=SimpleNamespace(epochs=_EPOCHS)),
         identity={"data": "of a test"},
         accelerator=accelerator,
@@ -88,7 +109,7 @@ def _tally() -> EpochTally:
     return EpochTally(len(_TASKS), 1, torch.device("cpu"))
 
 
-def _train(parts: SimpleNamespace) -> None:
+def _train(parts: _Parts) -> None:
     parts.module.head(parts.module.norm(torch.randn(3, 2, generator=torch.Generator().manual_seed(0)))).sum().backward()
     parts.raw_optimizer.step()
 

@@ -47,7 +47,7 @@ def attempt(target: Target, data: bytes) -> tuple[bool, BaseException | None]:
         return target.refuses(data), None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 (whatever it is, it is a finding)
+    except BaseException as error:  # noqa: BLE001 (whatever it is: that is the question)
         return False, error
 
 

@@ -1,5 +1,6 @@
 """Mutations that know a format: bytes alone hardly ever get past a checksum, a length or a bracket."""
 
+import copy
 import json
 import math
 import re
@@ -280,12 +281,17 @@ def _rearrange(items: list[Any], place: int, rng: Random) -> None:
         items[place], items[other] = items[other], items[place]
 
 
+def _value(rng: Random) -> Any:
+    # A copy: lists that several parts share would in the end hold themselves.
+    return copy.deepcopy(rng.choice(_VALUES))
+
+
 def _changed(value: Any, rng: Random) -> Any:
     """Return a JSON value with one of its parts changed."""
     places: list[tuple[Any, Any]] = []
     _collect(value, places)
     if not places or rng.random() < 0.02:
-        return rng.choice(_VALUES)
+        return _value(rng)
     holder, key = rng.choice(places)
     kind = rng.randrange(6)
     if kind == 0:
@@ -304,7 +310,7 @@ def _changed(value: Any, rng: Random) -> Any:
     elif kind == 4 and type(holder[key]) in (int, float):
         holder[key] = rng.choice((holder[key] + 1, holder[key] - 1, -holder[key], float(holder[key]) if abs(holder[key]) < 1e300 else 0.0))
     else:
-        holder[key] = rng.choice(_VALUES)
+        holder[key] = _value(rng)
     return value
 
 

@@ -77,6 +77,9 @@ def test_the_resolved_configuration_reads_back_equal(tmp_path):
         ("train: &a {epochs: 1}\nmodel: *a", "is not plain YAML .*aliases are not allowed"),
         ("run: !!python/object/apply:os.system ['touch canary']", "is not plain YAML|holds no keys"),
         ("a: [", "is not plain YAML"),
+        ("data: {[a, b]: c}", "is not plain YAML .*a list or mapping is no key"),
+        ("? {a: b}\n: c", "is not plain YAML .*a list or mapping is no key"),
+        (f"data: {'[' * 3000}{']' * 3000}", "is nested too deeply; expected sections"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path, monkeypatch, text, message):

@@ -39,6 +39,7 @@ def test_what_a_resumed_run_did_again_counts_once(tmp_path):
     ("records", "done"),
     [
         ((RUN_OF_TWO, epoch(0, 1.0, 0.8)), "1 of 2"),
+        ((replace(RUN_OF_TWO, epochs=0),), "0 of 0"),
         # The second process has not come to the second epoch's end yet.
         ((RUN_OF_TWO, epoch(0, 1.0, 0.8), epoch(1, 0.5, 0.7), replace(RUN_OF_TWO, resumed_epoch=1)), "1 of 2"),
     ],

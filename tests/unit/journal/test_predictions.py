@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import resource
 
 import numpy as np
@@ -86,4 +87,35 @@ def test_damage_is_found(tmp_path, damage):
 def test_arrays_that_do_not_fit_together_are_refused(tmp_path, name, array):
     np.savez(tmp_path / PREDICTIONS, **(dataclasses.asdict(predictions()) | {name: array}))
     with pytest.raises(DataError, match=f"predictions.npz: {name} is .* which does not fit"):
+        read_predictions(tmp_path)
+
+
+def flags_set(data: bytes) -> bytes:
+    """Every file marked as encrypted, in its header and in the directory."""
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data = re.sub(re.escape(mark) + b"." * (at - 4), lambda found: found[0] + b"\x01", data, flags=re.DOTALL)
+        data = re.sub(rb"(" + re.escape(mark) + b"." * (at - 4) + rb"\x01).", rb"\1", data, flags=re.DOTALL)
+    return data
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flags_set,
+        # A compression that there is not, a version of the format that nobody reads, and a file that is no array.
+        lambda data: re.sub(rb"(PK\x01\x02.{6})..", lambda found: found[1] + b"\x63\0", data, flags=re.DOTALL),
+        lambda data: re.sub(rb"(PK\x01\x02..)..", lambda found: found[1] + b"\xff\0", data, flags=re.DOTALL),
+        lambda data: data.replace(b"\x93NUMPY", b"\x92NUMPY"),
+        lambda data: data.replace(b"'shape': (7,)", b"'shape': 1e999"),
+        lambda data: data.replace(b"'shape': (7,)", b"'shape': ((((("),
+    ],
+    ids=["encrypted", "compression", "version", "no-array", "shape", "head"],
+)
+def test_what_archive_and_parser_say_to_damage_is_told_in_one_line(tmp_path, damage):
+    write_predictions(tmp_path, predictions())
+    path = tmp_path / PREDICTIONS
+    before = path.read_bytes()
+    path.write_bytes(damage(before))
+    assert path.read_bytes() != before
+    with pytest.raises(DataError, match=r"predictions.npz: .*remove it and resume the run, which writes it anew"):
         read_predictions(tmp_path)

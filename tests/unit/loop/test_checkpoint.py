@@ -126,3 +126,18 @@ def test_an_optimiser_goes_through_tensors_and_json(build):
     assert torch.equal(first, second)
     with pytest.raises(ValueError, match="other parameter groups"):
         join_state(build([second, torch.nn.Parameter(torch.zeros(1))], lr=0.1), tensors, rest)
+
+
+@pytest.mark.parametrize("name", ["../secret.safetensors", "/dev/zero", "x/y.safetensors", "a\0.safetensors", "notes.txt", ""])
+def test_no_file_by_another_name_is_read(tmp_path, name):
+    write_checkpoint(tmp_path, 0, 1, snapshot())
+    (tmp_path / "epoch-000000-step-00000001" / "checksums.json").write_text(json.dumps({name: "0" * 64}))
+    with pytest.raises(CheckpointError, match=r"checksums\.json: lists .*; delete .* to go on from the checkpoint before it"):
+        read_checkpoint(tmp_path / "epoch-000000-step-00000001")
+
+
+def test_json_that_is_nested_too_deeply_is_no_json(tmp_path):
+    write_checkpoint(tmp_path, 0, 1, snapshot())
+    (tmp_path / "epoch-000000-step-00000001" / "checksums.json").write_text("[" * 5000)
+    with pytest.raises(CheckpointError, match="is not JSON"):
+        read_checkpoint(tmp_path / "epoch-000000-step-00000001")

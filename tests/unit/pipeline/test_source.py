@@ -14,7 +14,7 @@ from engine.pipeline.bad_samples import BadSamples
 from engine.pipeline.source import ByteSource
 from shards.dataset import ShardDataset
 from shards.errors import DataError
-from tests.damage import flip
+from tests.damage import change_array, flip, repair_manifest
 
 
 @pytest.fixture
@@ -190,3 +190,44 @@ def test_what_cannot_be_advised_is_told_when_it_is_read(copy):
     source.advise(np.arange(50))
     with pytest.raises(DataError, match=r"cannot be opened"):
         source.read(np.arange(50))
+
+
+def test_an_index_that_asks_for_more_than_there_is_costs_no_memory(copy):
+    def enlarge(index):
+        index["size"][0], index["width"][0], index["height"][0] = 2**32 - 1, 65_535, 65_535
+
+    change_array(copy / "index.npy", enlarge)
+    repair_manifest(copy)
+    dataset = ShardDataset(copy)
+    with pytest.raises(DataError, match=r"is not in its shard: the index names bytes behind its end"):
+        ByteSource(dataset, check_crc=True).read(np.arange(1))
+    skipping = ByteSource(dataset, check_crc=True, bad_samples=BadSamples(dataset, budget=1))
+    with pytest.raises(DataError, match=r"index\.npy: says that \d+ has 65535x65535 pixels; restore it"):
+        skipping.read(np.arange(1))
+
+
+def test_an_index_that_tells_of_a_side_that_no_jpeg_has_is_told(copy):
+    def stretch(index):
+        index["crc32"][0], index["width"][0], index["height"][0] = 0, 65_535, 2
+
+    change_array(copy / "index.npy", stretch)
+    repair_manifest(copy)
+    dataset = ShardDataset(copy)
+    with pytest.raises(DataError, match=r"index\.npy: says that \d+ has 65535x2 pixels"):
+        ByteSource(dataset, check_crc=True, bad_samples=BadSamples(dataset, budget=1)).read(np.arange(1))
+
+
+def test_an_offset_beyond_all_files_is_told_when_it_is_read(copy):
+    change_array(copy / "index.npy", lambda index: index["offset"].__setitem__(0, 2**64 - 1))
+    repair_manifest(copy)
+    source = ByteSource(ShardDataset(copy), check_crc=True)
+    source.advise(np.arange(1))
+    with pytest.raises(DataError, match=r"is not in its shard"):
+        source.read(np.arange(1))
+
+
+def test_an_index_that_names_no_shard_is_told(copy):
+    change_array(copy / "index.npy", lambda index: index["shard"].__setitem__(0, 77))
+    repair_manifest(copy)
+    with pytest.raises(DataError, match=r"index\.npy: names shard 77"):
+        ByteSource(ShardDataset(copy), check_crc=True).read(np.arange(1))

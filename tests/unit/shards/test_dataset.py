@@ -9,6 +9,7 @@ import pytest
 
 from shards.dataset import ShardDataset
 from shards.errors import DataError
+from tests.damage import change_array, repair_manifest
 
 
 @pytest.fixture
@@ -80,3 +81,35 @@ def test_index_of_another_layout_is_refused(copy):
     np.save(copy / "index.npy", np.zeros(80, [("shard", "<u4")]))
     with pytest.raises(DataError, match=r"other columns than this format"):
         ShardDataset(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("labels.npy", lambda array: array.astype(np.float32), r"labels\.npy: holds values of another type"),
+        ("keys.npy", lambda array: np.arange(len(array)), r"keys\.npy: holds values of another type"),
+    ],
+)
+def test_arrays_of_another_type_are_refused(copy, name, values, message):
+    np.save(copy / name, values(np.load(copy / name)))
+    repair_manifest(copy)
+    with pytest.raises(DataError, match=message):
+        ShardDataset(copy)
+
+
+@pytest.mark.parametrize("shape", ["(99999999999999999999,)", f"({'-' * 5000}1,)", f"({'(' * 150}1{')' * 150},)"])
+def test_a_hostile_head_of_an_array_is_refused(copy, shape):
+    head = f"{{'descr': '|i1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    (copy / "labels.npy").write_bytes(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head)
+    with pytest.raises(DataError, match=r"labels\.npy: (is not an array file|has shape)"):
+        ShardDataset(copy)
+
+
+def test_an_index_that_names_no_shard_and_a_key_that_is_no_text(copy):
+    change_array(copy / "index.npy", lambda index: index["shard"].__setitem__(0, 77))
+    change_array(copy / "keys.npy", lambda keys: keys.__setitem__(0, b"\xff"))
+    repair_manifest(copy)
+    dataset = ShardDataset(copy)
+    assert dataset.key(0) == r"\xff"
+    with pytest.raises(DataError, match=r"index\.npy: names shard 77, the manifest has \d+; restore it"):
+        dataset.shard_path(77)

@@ -103,6 +103,7 @@ def shards(*entries: ShardEntry) -> list[dict]:
     ("changes", "message"),
     [
         ({"shards": None}, "lacks or misnames a field .*'shards'"),
+        ({"attributes": ("Bald", "Bo\ud800ld")}, "its attributes are not a list of different names"),
         ({"tool_version": None}, "lacks or misnames a field .*tool_version"),
         ({"resized": {"side": 1}}, "lacks or misnames a field"),
         ({"resized": {"side": 1, "quality": 90, "encoder": ""}}, "says of its images what cannot be"),
@@ -140,3 +141,26 @@ def test_each_defect_is_named_though_the_checksum_fits(changes, message):
 def test_a_manifest_nested_without_end_is_refused():
     with pytest.raises(DataError, match=r"^m: is not JSON"):
         parse_manifest("[" * 100_000, name="m")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source_digest": 5}, "gives no text as source_digest"),
+        ({"tool_version": None}, "gives no text as tool_version"),
+        ({"shards": (shard("train-000000.tar", sha256=["a"]),)}, "gives no text as sha256"),
+        ({"files": FILES | {"keys.npy": FileEntry(bytes=7, sha256="c", probe_sha256=1)}}, "gives no text as probe_sha256"),
+        ({"seed": "3"}, "has the seed '3', expected a whole number or none"),
+        ({"seed": True}, "has the seed True"),
+    ],
+)
+def test_values_of_another_type_are_refused_although_the_checksum_is_right(change, message):
+    with pytest.raises(DataError, match=f"m: .*{message}"):
+        parse_manifest(dump_manifest(dataclasses.replace(MANIFEST, **change)), name="m")
+
+
+def test_a_manifest_nested_more_and_more_deeply_is_refused_at_every_depth():
+    fields = dump_manifest(MANIFEST)
+    for depth in range(700, 1100, 3):
+        with pytest.raises(DataError, match=r"m: (is not JSON|was edited or damaged)"):
+            parse_manifest(fields.replace('"seed": 3', f'"seed": {"[" * depth}{"]" * depth}'), name="m")

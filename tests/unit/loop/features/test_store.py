@@ -234,3 +234,26 @@ def test_a_disk_that_refuses_is_named_and_the_block_stays_missing(tmp_path, monk
     with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
         opened.forget([0])
     assert opened.missing(ALL).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[]",
+        b"{}x",
+        b'{"1x": ["a", "b"]}',
+        b'{"1": true}',
+        b'{"1": ["a"]}',
+        b'{"1": ["a", 2]}',
+        b'{"999999": ["a", "b"]}',
+        b"\xff",
+        b"[" * 5000,
+    ],
+)
+def test_a_list_of_bad_samples_that_is_none_is_refused_although_its_checksum_is_right(tmp_path, text):
+    opened = filled(tmp_path)
+    (tmp_path / "bad-00000000.json").write_bytes(text)
+    values = rows(opened, 0).contiguous().view(torch.uint8).numpy().tobytes()
+    opened._write_entry(0, module._entry(zlib.crc32(values), zlib.crc32(text)))
+    with pytest.raises(DataError, match=r"bad-00000000\.json: is damaged \(.*\); delete .*, and the features are computed again"):
+        opened.bad(np.array([0]))

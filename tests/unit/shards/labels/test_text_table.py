@@ -48,6 +48,7 @@ def table(tmp_path):
         ("f  A B\n1 2   3\n", ("f", "A", "B"), ("separator: blanks",)),
         ("sep=,\nf,A,B\n1,2,3\n", ("f", "A", "B"), ()),
         ("sep=;\nf;A;B\n1;2;3\n", ("f", "A", "B"), ("separator: semicolon",)),
+        ("sep=^\nf^A^B\n1^2^3\n", ("f", "A", "B"), ("separator: ^",)),
         ("1\nA B \n1  2  3\n", ("", "A", "B"), ()),
         ("1\nA,B\n1,2,3\n", ("", "A", "B"), ()),
         ("1\nimage_id,A,B\n1,2,3\n", ("image_id", "A", "B"), ()),
@@ -97,3 +98,9 @@ def test_chunks_hold_the_chosen_cells(table, positions, labels):
     assert sum(len(chunk.files) for chunk in chunks) == 5000
     assert all(chunk.codes == bytes(labels) * len(chunk.files) for chunk in chunks)
     assert all(chunk.texts == (chunk.files,) for chunk in chunks)
+
+
+@pytest.mark.parametrize("separator", ['"', "\0", "\x1b"])
+def test_a_separator_that_cannot_be_one_is_refused(table, separator):
+    with pytest.raises(DataError, match=r"t, line 1: names .* as the separator of cells; use a comma"):
+        table(f"sep={separator}\nf,A\n1,2\n")

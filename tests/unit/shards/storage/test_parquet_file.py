@@ -1,5 +1,7 @@
 """The column of a Parquet file that holds images."""
 
+import base64
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -124,3 +126,31 @@ def test_a_damaged_name_in_the_files_end_is_told(written):
     path.write_bytes(path.read_bytes().replace(b"image", b"im\xe1ge"))
     with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet \(.*codec can't decode.*\); get a whole copy"):
         found_in(path)
+
+
+_DAMAGED = (
+    "UEFSMRUAFRoVGiwVAhUAFQYVBhwAAAACAAAAAgEDAAAA/9j/FQQZLDUAGAZzY2hlbWEVAgAVDCQCGAFpABYCGRwZHCYAHBUMGSUGABkYAWkVAB"
+    "YCFkAWQCYISRwVABUAFQIAPBYGGQYZJgACAAAAFkAWAiYIFkAAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRkcHAAAAHwAAABQ"
+    "QVIx"
+)
+"""A file whose end has one flipped bit: asked for the facts of its column, pyarrow ends the process."""
+
+
+def test_damaged_facts_of_a_column_do_not_end_the_process(tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(base64.b64decode(_DAMAGED))
+    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet \(.*\); get a whole copy"):
+        found_in(path)
+
+
+def test_looking_at_the_facts_reads_no_cell(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(parquet_file._Unread, "__init__", lambda self, size: (_init(self, size), seen.append(self))[0])
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": pa.array([JPEG] * 4), "other": [1, 2, 3, 4]}), path, row_group_size=2)
+    with opened(path, "a.parquet") as file:
+        assert file.metadata.num_row_groups == 2
+    assert [source.was_asked for source in seen] == [True, True]
+
+
+_init = parquet_file._Unread.__init__
