@@ -24,6 +24,13 @@ def examples_of(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
+def test_the_page_on_reliability_has_every_fault_and_names_tests_that_there_are():
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| F-(\d\d) \|", page, re.MULTILINE) == [f"{number:02d}" for number in range(1, 35)]
+    sources = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "tests").rglob("test_*.py"))
+    assert [name for name in re.findall(r"`(test_\w+)`", page) if f"def {name}(" not in sources] == []
+
+
 # webdataset leaves the tars it has read to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_three_ways_to_read_a_data_set(shards, celeba, capsys):
