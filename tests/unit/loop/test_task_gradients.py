@@ -25,18 +25,21 @@ class Straight(nn.Module):
         return self.heads(self.shared(self.norm(inputs.flatten(1))))
 
 
-def test_products_of_gradients_by_hand():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_of_gradients_by_hand(weighted):
     torch.manual_seed(0)
     given = batch(0)
     features, num_tasks = given.inputs.flatten(1), given.labels.shape[1]
     model = Straight(features.shape[1], num_tasks).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    found = TaskGradients(Accelerator(), model, shared=[model.shared.weight]).products(given)
+    pos_weight = torch.arange(1.0, num_tasks + 1) if weighted else None
+    found = TaskGradients(Accelerator(), model, shared=[model.shared.weight], pos_weight=pos_weight).products(given)
     normal = (features - features.mean(0)) / (features.var(0, unbiased=False) + model.norm.eps).sqrt()
     logits = normal @ model.shared.weight.T @ model.heads.weight.T
     labels = given.labels.float()
-    # d loss / d logit = (sigmoid - label) / number of labelled samples, 0 without a label.
-    residual = torch.where(labels >= 0, (logits.sigmoid() - labels), 0) / (labels >= 0).sum(0).clamp(min=1)
+    # d loss / d logit = (sigmoid - label) / number of labelled samples, 0 without a label; a positive's counts as often as it weighs.
+    factor = 1 if pos_weight is None else torch.where(labels == 1, pos_weight, 1)
+    residual = torch.where(labels >= 0, factor * (logits.sigmoid() - labels), 0) / (labels >= 0).sum(0).clamp(min=1)
     gradients = torch.stack([torch.outer(model.heads.weight[task], residual[:, task] @ normal).flatten() for task in range(num_tasks)])
     assert np.allclose(found, (gradients @ gradients.T).detach().numpy(), rtol=1e-4, atol=1e-9)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -65,6 +65,31 @@ def test_shuffles_differ_between_epochs_and_seeds_and_repeat(shuffle):
     assert len({tuple(epoch(seed, number)) for seed in (0, 1) for number in (0, 1)}) == 4
 
 
+@pytest.mark.parametrize(
+    ("shuffle", "first", "later"),
+    [
+        ("none", [100, 101, 102, 103, 104, 105], [106, 107, 108, 109, 110, 111]),
+        ("global", [100, 103, 114, 102, 117, 104], [101, 115, 118, 119, 108, 116]),
+        ("window", [102, 114, 109, 104, 100, 105], [114, 116, 109, 108, 103, 101]),
+    ],
+)
+def test_a_seed_means_the_same_batches_for_ever(shuffle, first, later):
+    # A checkpoint holds a position and no order: a run that goes on under another version must meet the samples that are left.
+    order = order_over(range(100, 120), shuffle, batch_size=6, seed=3)
+    assert order.batch(0, 0).tolist() == first
+    assert order.batch(2, 1).tolist() == later
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_a_window_names_a_sample_of_each_of_its_shards(as_array):
+    # Three shards, of 7, 7 and 6 samples.
+    ids = np.arange(100, 160, 3) if as_array else range(100, 120)
+    order = Order(ids=ids, batch_size=4, shuffle="window", shard_sizes=np.array([7, 7, 6]), window_shards=2)
+    named = [order.shards_of_window(1, window).tolist() for window in range(order.window(1, 0)[1])]
+    assert [len(window) for window in named] == [2, 1]
+    assert sorted([*named[0], *named[1]]) == np.array(ids)[[0, 7, 14]].tolist()
+
+
 @pytest.mark.parametrize("shuffle", ["global", "window"])
 def test_any_batch_is_the_same_in_whatever_order_they_are_asked_for(shuffle):
     asked = [(epoch, step) for epoch in range(4) for step in range(10)]

@@ -44,6 +44,12 @@ def test_shards_and_samples_are_both_mixed():
     assert abs(np.corrcoef(np.arange(400), ranks)[0, 1]) < 0.15
 
 
+def test_every_window_is_mixed_in_its_own_way():
+    # Windows of one shard each, all of a size: what stands where inside them can be compared.
+    inside = shuffled([50] * 6, 1).reshape(6, 50) % 50
+    assert len({tuple(row) for row in inside.tolist()}) == 6
+
+
 def test_seeds_differ_and_a_part_is_the_same_as_of_the_whole():
     sizes = [5, 9, 2, 14, 7, 7]
     assert shuffled(sizes, 2, 0).tolist() != shuffled(sizes, 2, 1).tolist()
