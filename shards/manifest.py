@@ -210,8 +210,14 @@ def _texts(manifest: Manifest) -> Iterator[tuple[str, object]]:
 
 
 def _is_text(value: object) -> bool:
-    # JSON has halves of characters, which nothing can be made of.
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON has halves of characters, of which nothing can be made.
+        return False
+    return True
 
 
 def _are_counts(*values: object) -> bool:
