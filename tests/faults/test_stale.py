@@ -13,7 +13,7 @@ from shards.dataset import ShardDataset
 from shards.errors import DataError
 from shards.manifest import dump_manifest, load_manifest
 from tests.conftest import pack, write_celeba
-from tests.damage import SHARD, flip, problems, rebuild, repair_manifest, samples
+from tests.damage import problems, rebuild, repair_manifest
 
 
 def swapped(attributes: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,15 +106,3 @@ def test_f18_another_format_version(copy):
     for open_it in (ShardDataset, lambda folder: check_shards(CheckOptions(folder=str(folder)))):
         with pytest.raises(DataError, match=r"has format version 3, this program reads 1 and 2; pack the data set again"):
             open_it(copy)
-
-
-def test_f33_attribute_names_with_escapes_are_made_visible(copy, capsys):
-    manifest = load_manifest(copy)
-    names = ("\x1b[31mred", *manifest.attributes[1:])
-    tar = copy / SHARD
-    sample = samples(tar)[0]
-    flip(tar, sample.labels.data_at + 128, 0)
-    (copy / "manifest.json").write_text(dump_manifest(dataclasses.replace(manifest, attributes=names)))
-    lines, _ = problems(copy, capsys)
-    assert not any("\x1b" in line for line in lines)
-    assert any(sample.key in line and "red" in line for line in lines)

@@ -8,7 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-_LOG = os.open(os.environ["AUDIT_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Position of the paths among an event's arguments, and of the folder descriptors that they are relative to.
 _CHANGES = {
@@ -49,9 +48,14 @@ def _seen(event: str, arguments: tuple) -> list[tuple[str, str]]:
     return []
 
 
-def _hook(event: str, arguments: tuple) -> None:
-    for kind, what in _seen(event, arguments):
-        os.write(_LOG, (json.dumps([kind, what, os.getpid()]) + "\n").encode())
+def _watch(log: int) -> None:
+    def hook(event: str, arguments: tuple) -> None:
+        for kind, what in _seen(event, arguments):
+            os.write(log, (json.dumps([kind, what, os.getpid()]) + "\n").encode())
+
+    sys.addaudithook(hook)
 
 
-sys.addaudithook(_hook)
+# Whoever merely reads this file is not watched.
+if "AUDIT_LOG" in os.environ:
+    _watch(os.open(os.environ["AUDIT_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644))
