@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print(f"error: dropstream {name} needs an extra: pip install 'dropstream[{_EXTRAS[error.name]}]'", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        # As in `shards.command.with_exit_code`, for who is stopped before it is reached.
+        # As in `shards.command.with_exit_code`, which has not been reached.
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     module.main()

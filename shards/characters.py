@@ -5,7 +5,7 @@ import re
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that would break a message or a report into lines, or do worse to a terminal."""
 MISLEADING = re.compile(CONTROL.pattern[:-1] + r"\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""The same, marks that let a reader see letters in another order, and halves of characters."""
+"""The same, and marks that show letters in another order, and halves of characters."""
 
 
 def visible(text: str) -> str:

@@ -95,9 +95,7 @@ def read_checkpoint(path: Path) -> Snapshot:
         CheckpointError: A file is missing or damaged; the message names it.
     """
     contents = _read_verified(path)
-    if STATE not in contents:
-        raise unusable(path / CHECKSUMS, f"does not list {STATE}")
-    tensors = {}
+    state, tensors = _state_of(path, contents), {}
     for name, data in contents.items():
         if name.endswith(".safetensors"):
             try:
@@ -105,7 +103,7 @@ def read_checkpoint(path: Path) -> Snapshot:
             except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
                 # Not of the library's own kind: a type of numbers that torch lacks, for one.
                 raise unusable(path / name, f"is not safetensors ({error})") from error
-    return Snapshot(tensors=tensors, state=_parse_json(path / STATE, contents[STATE]))
+    return Snapshot(tensors=tensors, state=state)
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -114,15 +112,18 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It is missing or damaged; the message names the file.
     """
-    contents = _read_verified(path, only=STATE)
-    if STATE not in contents:
-        raise unusable(path / CHECKSUMS, f"does not list {STATE}")
-    return _parse_json(path / STATE, contents[STATE])
+    return _state_of(path, _read_verified(path, only=STATE))
 
 
 def unusable(file: Path, why: str) -> CheckpointError:
     """Return the error for a file of a checkpoint that cannot be used, with the way out."""
     return CheckpointError(f"{file}: {why}; delete {file.parent} to go on from the checkpoint before it")
+
+
+def _state_of(path: Path, contents: dict[str, bytes]) -> dict[str, Any]:
+    if STATE not in contents:
+        raise unusable(path / CHECKSUMS, f"does not list {STATE}")
+    return _parse_json(path / STATE, contents[STATE])
 
 
 def _read_verified(path: Path, only: str | None = None) -> dict[str, bytes]:

@@ -31,7 +31,7 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
         ValueError: The parameter groups differ, or an entry is missing, or of another size.
     """
     current = optimizer.state_dict()["param_groups"]
-    if not isinstance(rest, dict) or [group["params"] for group in current] != rest.get("groups"):
+    if [group["params"] for group in current] != rest.get("groups"):
         raise ValueError("the optimiser has other parameter groups")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {}
@@ -40,7 +40,7 @@ def join_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], res
         if not index.isdecimal() or int(index) >= len(parameters):
             raise ValueError(f"the optimiser has no place for {name!r}")
         if not _fits(parameters[int(index)], entry, value):
-            raise ValueError(f"{name} is {_in_words(value)}, and its parameter {_in_words(parameters[int(index)])}")
+            raise ValueError(f"{name} is {in_words(value)}, and its parameter {in_words(parameters[int(index)])}")
         state.setdefault(int(index), {})[entry] = _laid_out_like(parameters[int(index)], value)
     wanted = next((names for kind, names in _ENTRIES.items() if type(optimizer) is kind), None)
     damaged = [index for index, values in state.items() if wanted is not None and values.keys() != wanted]
@@ -73,5 +73,10 @@ def _laid_out_like(parameter: Tensor, value: Any) -> Any:  # noqa: ANN401 (any e
     return value
 
 
-def _in_words(value: Any) -> str:  # noqa: ANN401 (any entry of an optimiser's state)
+def in_words(value: Any) -> str:  # noqa: ANN401 (any entry of an optimiser's state)
+    """Return a tensor's shape and type, or any other value as it is.
+
+    >>> in_words(torch.zeros(2, 3)), in_words(None)
+    ('[2, 3] float32', 'None')
+    """
     return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}" if isinstance(value, Tensor) and value.dim() else repr(value)

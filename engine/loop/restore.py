@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.loop.checkpoint import CHECKSUMS, STATE, Snapshot, read_checkpoint, read_state, unusable
-from engine.loop.optimizer_state import join_state
+from engine.loop.optimizer_state import in_words, join_state
 from engine.loop.saved import saved_identity, saved_part, saved_position, saved_scaler, saved_tally
 from engine.loop.state import Position, changing_tensors
 from engine.loop.tally import EpochTally
@@ -101,8 +101,7 @@ def _load_weights(module: MultitaskModel, path: Path, saved: Mapping[str, Tensor
         raise unusable(file, problem)
     for name, tensor in changing.items():
         if tensor.shape != saved[name].shape or tensor.dtype != saved[name].dtype:
-            was, now = (f"{list(each.shape)} {str(each.dtype).removeprefix('torch.')}" for each in (saved[name], tensor))
-            raise unusable(file, f"holds {name} as {was}, and this model's is {now}")
+            raise unusable(file, f"holds {name} as {in_words(saved[name])}, and this model's is {in_words(tensor)}")
     with torch.no_grad():
         for name, tensor in changing.items():
             tensor.copy_(saved[name])

@@ -16,7 +16,7 @@ def saved_position(state: Mapping[str, Any]) -> tuple[int, int]:
     epoch, step = state.get("epoch"), state.get("step")
     if not _is_count(epoch) or not _is_count(step):
         raise ValueError(f"epoch {epoch!r} and step {step!r} are no counts")
-    return epoch, step  # pyrefly: ignore
+    return epoch, step
 
 
 def saved_identity(state: Mapping[str, Any]) -> dict[str, str]:

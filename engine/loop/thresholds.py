@@ -53,7 +53,7 @@ class Thresholds:
         Raises:
             ValueError: They are not one number from 0 to 1 per task.
         """
-        values = state.get("values") if isinstance(state, dict) else None
+        values = state.get("values")
         if not isinstance(values, list) or len(values) != len(self.values) or not all(_is_probability(value) for value in values):
             raise ValueError(f"thresholds: expected {len(self.values)} numbers from 0 to 1, got {values}")
         self.values = tuple(values)
